@@ -1,0 +1,1 @@
+"""What the hardware is: configurations, formats, events and technology tables.  Data only."""

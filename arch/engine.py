@@ -1,0 +1,240 @@
+"""Design points of the GEMM engine: the one place where its hardware parameters are declared.
+
+An engine is a compute core with scratchpads, a DRAM port and control.  Units are part of the name
+(``_bits``, ``_bytes``, ``_cycles``, ``_mhz``).  What can be computed is a property, never a field,
+so two fields cannot contradict each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+Core = Literal["mixpe_w4a8", "int8"]
+PositiveInt = Annotated[int, Field(gt=0)]
+
+ACTIVATION_BITS = 8
+WEIGHT_BITS = 4
+SCALE_BITS = 12  # unsigned integer scale of one group
+ZERO_BITS = 4  # unsigned zero point of one group; with the scale it fills a 16-bit lane
+SCALE_LANE_BITS = SCALE_BITS + ZERO_BITS
+ACCUMULATOR_BITS = 48
+OUTPUT_BITS = 16
+INT8_ACCUMULATOR_BITS = 32  # inside a PE of the INT8 core, which sums a whole k tile
+MAX_K = 1 << 16  # 2^16 products of two INT8 fill the 32-bit accumulator of the INT8 core
+
+
+def power_of_two(value: int) -> int:
+    """Return the smallest power of two that is at least ``value``."""
+    return 1 << (value - 1).bit_length()
+
+
+def is_power_of_two(value: int) -> bool:
+    return value > 0 and value & (value - 1) == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpadShape:
+    """How one double-buffered scratchpad is organised.
+
+    Attributes
+    ----------
+    slice_bits : int
+        What one k (one group, for scales) of one block of rows or columns takes.
+    word_bits : int
+        What the core reads in one cycle.
+    row_bits : int
+        Width of the memory: the wider of word and DRAM beat.
+    half_rows : int
+        Rows of each of the two halves.
+    beat_bits : int
+        Width of the DRAM port.
+    """
+
+    slice_bits: int
+    word_bits: int
+    row_bits: int
+    half_rows: int
+    beat_bits: int
+
+    @property
+    def slices_per_row(self) -> int:
+        return self.row_bits // self.slice_bits
+
+    @property
+    def beats_per_row(self) -> int:
+        return self.row_bits // self.beat_bits
+
+    @property
+    def words_per_row(self) -> int:
+        return self.row_bits // self.word_bits
+
+    @property
+    def slices_per_word(self) -> int:
+        return self.word_bits // self.slice_bits
+
+    def rows(self, first_slice: int, slices: int) -> int:
+        """Rows that slices ``first_slice .. first_slice + slices - 1`` of a block touch."""
+        if slices == 0:
+            return 0
+        last = (first_slice + slices - 1) // self.slices_per_row
+        return last - first_slice // self.slices_per_row + 1
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+class GemmEngineConfig:
+    """A GEMM engine: ``rows`` x ``cols`` output-stationary PEs, scratchpads and a DRAM port.
+
+    Attributes
+    ----------
+    core : str
+        ``mixpe_w4a8``: shift-and-add PEs, INT4 x INT8, dequantised after each group; INT8 weights
+        take two exact nibble passes.  ``int8``: multiplier PEs, INT8 x INT8; INT4 weights are
+        dequantised to INT8 as they enter the array.
+    rows, cols : int
+        PEs along M and along N; 1 to 256.
+    max_group : int
+        Longest quantisation group, a power of two; sets the width of MixPE's accumulators.
+    activation_buffer_bytes, weight_buffer_bytes, scale_buffer_bytes : int
+        Capacity of each operand scratchpad, both halves together.
+    accumulator_buffer_bytes : int
+        Capacity of the 48-bit accumulator buffer, both halves together.
+    port_bits : int
+        Width of the DRAM port: one beat each of read and write data a cycle; a power of two.
+    dram_latency_cycles : int
+        From a read command to its first beat.
+    clock_mhz : float
+        Clock of the whole engine.
+    """
+
+    core: Core = "mixpe_w4a8"
+    rows: Annotated[int, Field(gt=0, le=256)]
+    cols: Annotated[int, Field(gt=0, le=256)]
+    max_group: PositiveInt = 128
+    activation_buffer_bytes: PositiveInt = 262144
+    weight_buffer_bytes: PositiveInt = 131072
+    scale_buffer_bytes: PositiveInt = 16384
+    accumulator_buffer_bytes: PositiveInt = 131072
+    port_bits: PositiveInt = 1024
+    dram_latency_cycles: Annotated[int, Field(gt=0, le=4096)] = 64
+    clock_mhz: Annotated[float, Field(gt=0, le=10000, allow_inf_nan=False)] = 500.0
+
+    @model_validator(mode="after")
+    def _check(self) -> GemmEngineConfig:
+        if not is_power_of_two(self.max_group) or self.max_group > 1024:
+            raise ValueError(
+                f"max_group={self.max_group} must be a power of two up to 1024; "
+                f"set it to {min(1024, power_of_two(self.max_group))}"
+            )
+        if not is_power_of_two(self.port_bits) or not 8 <= self.port_bits <= 4096:
+            raise ValueError(
+                f"port_bits={self.port_bits} must be a power of two from 8 to 4096; "
+                f"set it to {min(4096, max(8, power_of_two(self.port_bits)))}"
+            )
+        for name in ("activation", "weight", "scale"):
+            spad: SpadShape = getattr(self, name)
+            if spad.half_rows < 1:
+                raise ValueError(
+                    f"{name}_buffer_bytes={getattr(self, f'{name}_buffer_bytes')} cannot hold two "
+                    f"rows of {spad.row_bits} bits (the wider of array word and port); "
+                    f"set it to at least {spad.row_bits // 4}"
+                )
+        if self.accumulator_half_tiles < 1:
+            need = -(-2 * self.rows * self.cols * ACCUMULATOR_BITS // 8)
+            raise ValueError(
+                f"accumulator_buffer_bytes={self.accumulator_buffer_bytes} cannot hold two tiles of "
+                f"rows={self.rows} x cols={self.cols} accumulators of {ACCUMULATOR_BITS} bits; "
+                f"set it to at least {need}"
+            )
+        return self
+
+    # scratchpads
+
+    @property
+    def rows_padded(self) -> int:
+        """Rows in DRAM and scratchpad words: a power of two, so that words pack into beats."""
+        return power_of_two(self.rows)
+
+    @property
+    def cols_padded(self) -> int:
+        """Columns in DRAM and scratchpad words; two at least, so that a slice fills a byte."""
+        return max(2, power_of_two(self.cols))
+
+    def _spad(self, capacity_bytes: int, slice_bits: int, slices_per_word: int = 1) -> SpadShape:
+        word_bits = slice_bits * slices_per_word
+        row_bits = max(word_bits, self.port_bits)
+        return SpadShape(
+            slice_bits=slice_bits,
+            word_bits=word_bits,
+            row_bits=row_bits,
+            half_rows=capacity_bytes * 8 // row_bits // 2,
+            beat_bits=self.port_bits,
+        )
+
+    @property
+    def activation(self) -> SpadShape:
+        """One slice is one k of ``rows`` activations."""
+        return self._spad(self.activation_buffer_bytes, self.rows_padded * ACTIVATION_BITS)
+
+    @property
+    def weight(self) -> SpadShape:
+        """One slice is one nibble plane of one k of ``cols`` weights."""
+        planes = 2 if self.core == "int8" else 1
+        return self._spad(self.weight_buffer_bytes, self.cols_padded * WEIGHT_BITS, planes)
+
+    @property
+    def scale(self) -> SpadShape:
+        """One slice is the scale and zero point of one group of ``cols`` columns."""
+        return self._spad(self.scale_buffer_bytes, self.cols_padded * SCALE_LANE_BITS)
+
+    @property
+    def accumulator_half_rows(self) -> int:
+        """Rows of ``cols`` accumulators in each half of the accumulator buffer."""
+        return self.accumulator_buffer_bytes * 8 // (self.cols * ACCUMULATOR_BITS) // 2
+
+    @property
+    def accumulator_half_tiles(self) -> int:
+        """Array tiles (``rows`` x ``cols`` outputs) that each half can hold."""
+        return self.accumulator_half_rows // self.rows
+
+    @property
+    def output_row_bits(self) -> int:
+        """One row of an array tile's results in DRAM."""
+        return self.cols_padded * OUTPUT_BITS
+
+    # compute
+
+    @property
+    def pe_accumulator_bits(self) -> int:
+        """Sum of ``max_group`` products of INT8 and a nibble; of a whole k tile for ``int8``."""
+        if self.core == "int8":
+            return INT8_ACCUMULATOR_BITS
+        return ACTIVATION_BITS + WEIGHT_BITS + (self.max_group - 1).bit_length()
+
+    @property
+    def group_sum_bits(self) -> int:
+        return ACTIVATION_BITS + (self.max_group - 1).bit_length()
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """MACs at the PE's own widths: W4A8 for ``mixpe_w4a8``, INT8 x INT8 for ``int8``."""
+        return self.rows * self.cols
+
+    @property
+    def drain_cycles(self) -> int:
+        """Cycles for which one segment occupies the columns' drain chains.
+
+        One row a cycle, and two at least: an accumulator is read in one cycle and written in the
+        next, so the same row must not come back sooner.
+        """
+        return max(self.rows, 2)
+
+    @property
+    def design_id(self) -> str:
+        """Twelve hex digits that name this design point; equal configurations have equal ids."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,58 @@
+"""The event vocabulary that simulators, RTL counters and technology tables share.
+
+A simulator and the RTL agree when they report the same count for every event below.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """Something that costs time or energy; the comment gives the meaning of one count.
+
+    ``CYCLE == STREAM + STALL_WEIGHTS + STALL_ACTIVATIONS + STALL_OUTPUT + STALL_DEQUANT +
+    STALL_DRAIN`` for every run: a cycle either streams operands into the array or stalls for
+    exactly one cause, the first that holds in the order of the members below.
+    """
+
+    # time
+    CYCLE = "cycle"  # one cycle from start accepted to last write beat accepted
+    STREAM = "stream"  # one cycle in which a k of both operands enters the array
+    STALL_WEIGHTS = "stall_weights"  # the next tile's weights or scales are not loaded yet
+    STALL_ACTIVATIONS = "stall_activations"  # the next tile's activations are not loaded yet
+    STALL_OUTPUT = "stall_output"  # both halves of the accumulator buffer await write-back
+    STALL_DEQUANT = "stall_dequant"  # the columns still drain: rows > group length
+    STALL_DRAIN = "stall_drain"  # everything has entered the array, not all is written yet
+
+    # compute
+    PE_OP = "pe_op"  # one PE operation at the PE's own widths on a valid row and column
+    GROUP_SUM = "group_sum"  # one activation added to its row's group sum
+    WEIGHT_DEQUANT = "weight_dequant"  # one weight dequantised before it enters the array
+    GROUP_DEQUANT = "group_dequant"  # one group result corrected by its zero point and scaled
+    ACCUMULATE = "accumulate"  # one 48-bit addition (or first store) to an accumulator
+    OUTPUT = "output"  # one result rounded and saturated to 16 bits
+
+    # scratchpads; one count is one word of the width that the configuration states
+    ACTIVATION_READ = "activation_read"
+    ACTIVATION_WRITE = "activation_write"
+    WEIGHT_READ = "weight_read"
+    WEIGHT_WRITE = "weight_write"
+    SCALE_READ = "scale_read"
+    SCALE_WRITE = "scale_write"
+    ACCUMULATOR_READ = "accumulator_read"
+    ACCUMULATOR_WRITE = "accumulator_write"
+
+    # off chip; one count is one beat of ``port_bits``
+    DRAM_READ = "dram_read"
+    DRAM_WRITE = "dram_write"
+
+
+STALLS = (
+    Event.STALL_WEIGHTS,
+    Event.STALL_ACTIVATIONS,
+    Event.STALL_OUTPUT,
+    Event.STALL_DEQUANT,
+    Event.STALL_DRAIN,
+)
+"""The stall causes, highest priority first."""

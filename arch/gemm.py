@@ -1,0 +1,262 @@
+"""One GEMM as an engine sees it: shape, quantisation, tiling, and the registers made from them.
+
+``describe`` is the contract between the three descriptions: the simulator and the RTL both start
+from its :class:`Descriptor`, and :mod:`dovetail.models.gemm_layout` packs operands by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dovetail.arch.engine import MAX_K, GemmEngineConfig, SpadShape, is_power_of_two
+from dovetail.errors import ConfigError
+
+WeightFormat = Literal["int4", "uint4_zero", "int8"]
+LoopOrder = Literal["m_outer", "n_outer"]
+MAX_DIMENSION = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gemm:
+    """``Y[m, n] = sum_k A[m, k] * W[n, k]`` with INT8 activations.
+
+    Attributes
+    ----------
+    m, n, k : int
+        Rows of activations, output channels, reduction length; each 1 or more.
+    weight_format : str
+        ``int4`` symmetric, -8..7; ``uint4_zero`` with a zero point, 0..15; ``int8`` for operands
+        that are computed at run time (attention), which have no groups.
+    group : int
+        Length of a quantisation group along k, a power of two; the last group may be short.  For
+        ``int8`` it only sets how often MixPE drains its PEs.
+    """
+
+    m: int
+    n: int
+    k: int
+    weight_format: WeightFormat = "int4"
+    group: int = 128
+
+    def __post_init__(self) -> None:
+        for name in ("m", "n", "k"):
+            value = getattr(self, name)
+            limit = MAX_K if name == "k" else MAX_DIMENSION
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
+                raise ConfigError(
+                    f"{name}={value!r} must be a whole number from 1 to {limit}; "
+                    f"change the shape of the GEMM"
+                )
+        if not isinstance(self.group, int) or not is_power_of_two(self.group):
+            raise ConfigError(
+                f"group={self.group!r} must be a power of two; set it to 32, 64 or 128"
+            )
+
+    @property
+    def macs(self) -> int:
+        return self.m * self.n * self.k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TileMapping:
+    """Tile of one load, and the order of the loops around it; k is always innermost.
+
+    Attributes
+    ----------
+    tile_m, tile_n : int
+        Blocks of ``rows`` activations rows and of ``cols`` output channels.
+    tile_k : int
+        Quantisation groups.
+    order : str
+        ``m_outer``: for m, for n, for k.  ``n_outer``: for n, for m, for k.
+    """
+
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    order: LoopOrder = "m_outer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """Run-time registers of the engine for one GEMM; every field is a non-negative integer.
+
+    Blocks are ``rows`` rows of activations or ``cols`` output channels.  Operands lie in DRAM as
+    rows of the scratchpad that receives them (``SpadShape.row_bits``), one block after the other;
+    results as array tiles, row blocks fastest.
+
+    Attributes
+    ----------
+    m_blocks, n_blocks, groups : int
+        Size of the iteration space.
+    rows_last, cols_last, k : int
+        Valid rows and columns of the last blocks, and the reduction length.
+    tile_m, tile_n, tile_k : int
+        Tile in blocks and groups; ``tile_k_slices`` is the same in k.
+    group_log2, n_outer, int8, signed : int
+        Group length, loop order, INT8 weights, and whether INT4 weights are symmetric.
+    output_shift : int
+        Right shift of the accumulator when it is rounded to 16 bits, 0 to 47.
+    weight_shift : int
+        Right shift of weight x scale in the INT8 core's weight dequantiser, 0 to 15.
+    activation_block_beats, weight_block_beats, scale_block_beats, output_tile_beats : int
+        Beats of one whole block (of one array tile of results) in DRAM.
+    activation_address, weight_address, scale_address, output_address : int
+        First beat of each operand.
+    """
+
+    m_blocks: int
+    n_blocks: int
+    groups: int
+    rows_last: int
+    cols_last: int
+    k: int
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    group_log2: int
+    n_outer: int
+    int8: int
+    signed: int
+    output_shift: int
+    weight_shift: int
+    activation_block_beats: int
+    weight_block_beats: int
+    scale_block_beats: int
+    output_tile_beats: int
+    activation_address: int
+    weight_address: int
+    scale_address: int
+    output_address: int
+
+
+def tile_rows(spad: SpadShape, *, tile: int, total: int, slices: int = 1) -> int:
+    """Most rows that one block of a k tile can take in ``spad``.
+
+    Parameters
+    ----------
+    tile, total : int
+        Length of a tile and of the whole, in k (in groups, for scales).
+    slices : int
+        Slices per k.
+    """
+    most = 0
+    # The pattern of alignments repeats after slices_per_row tiles.
+    for index in range(min(-(-total // tile), spad.slices_per_row)):
+        first = index * tile
+        length = min(tile, total - first)
+        most = max(most, spad.rows(first * slices, length * slices))
+    return most
+
+
+def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> str | None:
+    """Why ``mapping`` cannot run ``gemm`` on ``config``; None where it can."""
+    blocks = {
+        "tile_m": -(-gemm.m // config.rows),
+        "tile_n": -(-gemm.n // config.cols),
+        "tile_k": -(-gemm.k // gemm.group),
+    }
+    for name, limit in blocks.items():
+        value = getattr(mapping, name)
+        if not 1 <= value <= limit:
+            return f"{name}={value} must be from 1 to {limit} for this GEMM; change {name}"
+    if mapping.order not in ("m_outer", "n_outer"):
+        return f"order={mapping.order!r} must be m_outer or n_outer; change order"
+    tiles = mapping.tile_m * mapping.tile_n
+    if tiles > config.accumulator_half_tiles:
+        return (
+            f"tile_m={mapping.tile_m} x tile_n={mapping.tile_n} needs {tiles} array tiles of "
+            f"accumulators; half of accumulator_buffer_bytes={config.accumulator_buffer_bytes} "
+            f"holds {config.accumulator_half_tiles}; make the tile smaller"
+        )
+    int8 = gemm.weight_format == "int8"
+    tile_k = mapping.tile_k * gemm.group
+    needs = [
+        ("activation", mapping.tile_m, tile_rows(config.activation, tile=tile_k, total=gemm.k)),
+        (
+            "weight",
+            mapping.tile_n,
+            tile_rows(config.weight, tile=tile_k, total=gemm.k, slices=1 + int8),
+        ),
+    ]
+    if not int8:
+        rows = tile_rows(config.scale, tile=mapping.tile_k, total=blocks["tile_k"])
+        needs.append(("scale", mapping.tile_n, rows))
+    for name, count, rows in needs:
+        half_rows = getattr(config, name).half_rows
+        if count * rows > half_rows:
+            return (
+                f"the tile needs {count} blocks of {rows} rows of {name}s; half of "
+                f"{name}_buffer_bytes={getattr(config, f'{name}_buffer_bytes')} holds {half_rows} "
+                f"rows; make the tile smaller"
+            )
+    return None
+
+
+def describe(
+    config: GemmEngineConfig,
+    gemm: Gemm,
+    mapping: TileMapping,
+    *,
+    output_shift: int = 0,
+    weight_shift: int = 0,
+) -> Descriptor:
+    """Fill the engine's registers, with the operands one after the other from address 0.
+
+    Raises
+    ------
+    ConfigError
+        Where the group is longer than the engine's maximum or the tile does not fit.
+    """
+    if gemm.group > config.max_group:
+        raise ConfigError(
+            f"group={gemm.group} exceeds the engine's max_group={config.max_group}; "
+            f"use a shorter group or build a larger engine"
+        )
+    problem = mapping_problem(config, gemm, mapping)
+    if problem:
+        raise ConfigError(problem)
+    if not 0 <= output_shift < 48:
+        raise ConfigError(f"output_shift={output_shift} must be from 0 to 47; change output_shift")
+    if not 0 <= weight_shift < 16:
+        raise ConfigError(f"weight_shift={weight_shift} must be from 0 to 15; change weight_shift")
+    m_blocks, n_blocks = -(-gemm.m // config.rows), -(-gemm.n // config.cols)
+    groups = -(-gemm.k // gemm.group)
+    int8 = gemm.weight_format == "int8"
+
+    def block_beats(spad: SpadShape, slices: int) -> int:
+        return spad.rows(0, slices) * spad.beats_per_row
+
+    activation = block_beats(config.activation, gemm.k)
+    weight = block_beats(config.weight, gemm.k * (1 + int8))
+    scale = 0 if int8 else block_beats(config.scale, groups)
+    output = -(-config.rows * config.output_row_bits // config.port_bits)
+    weight_address = m_blocks * activation
+    scale_address = weight_address + n_blocks * weight
+    output_address = scale_address + n_blocks * scale
+    return Descriptor(
+        m_blocks=m_blocks,
+        n_blocks=n_blocks,
+        groups=groups,
+        rows_last=gemm.m - (m_blocks - 1) * config.rows,
+        cols_last=gemm.n - (n_blocks - 1) * config.cols,
+        k=gemm.k,
+        tile_m=mapping.tile_m,
+        tile_n=mapping.tile_n,
+        tile_k=mapping.tile_k,
+        group_log2=gemm.group.bit_length() - 1,
+        n_outer=int(mapping.order == "n_outer"),
+        int8=int(int8),
+        signed=int(gemm.weight_format == "int4"),
+        output_shift=output_shift,
+        weight_shift=weight_shift,
+        activation_block_beats=activation,
+        weight_block_beats=weight,
+        scale_block_beats=scale,
+        output_tile_beats=output,
+        activation_address=0,
+        weight_address=weight_address,
+        scale_address=scale_address,
+        output_address=output_address,
+    )

@@ -1,0 +1,1 @@
+"""What must be computed: reference operators, quantisers, networks, traces.  NumPy, bit-exact."""

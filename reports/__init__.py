@@ -1,0 +1,1 @@
+"""What it means: figures, the HTML report, the table of published figures."""

@@ -1,0 +1,1 @@
+"""When it happens: cycle simulators, Numba kernels under Python shells."""

@@ -1,0 +1,5 @@
+"""``python -m dovetail``: the same as the ``dovetail`` command."""
+
+from dovetail.cli import main
+
+main()

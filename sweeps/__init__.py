@@ -1,0 +1,1 @@
+"""Which designs: axes, runner, result store, Pareto front, certificates."""
