@@ -1,0 +1,49 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+import difflib
+
+from dovetail.errors import TraceError
+from dovetail.models.networks.mixpe_authors import AUTHORS, AUTHORS_BATCH, authors_trace
+from dovetail.models.networks.published import PUBLISHED
+from dovetail.models.networks.transformer_trace import transformer_trace
+from dovetail.models.trace import Phase, Trace
+
+
+def network_names() -> tuple[str, ...]:
+    """Every name that :func:`network` knows."""
+    return (*PUBLISHED, *AUTHORS)
+
+
+def network(
+    name: str, *, phase: Phase = "prefill", batch: int | None = None, seq: int | None = None
+) -> Trace:
+    """Make the trace of a named network.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`network_names`.
+    phase : str
+        ``prefill``: ``seq`` tokens of each sequence at once.  ``decode``: one token of each
+        sequence after ``seq`` cached ones.
+    batch : int or None
+        Sequences, images or, for the MixPE authors' networks, rows; where None one, and 64 for
+        the authors' networks.
+    seq : int or None
+        Tokens; where None the network's usual length: 2,048 for language models.
+    """
+    if name in PUBLISHED:
+        return transformer_trace(
+            PUBLISHED[name], phase=phase, batch=1 if batch is None else batch, seq=seq
+        )
+    if name in AUTHORS:
+        return authors_trace(
+            AUTHORS[name], phase=phase, batch=AUTHORS_BATCH if batch is None else batch, seq=seq
+        )
+    close = difflib.get_close_matches(name, network_names(), n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise TraceError(
+        f"no network named {name!r}; {hint}the networks are {', '.join(network_names())}"
+    )
