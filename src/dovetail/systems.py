@@ -1,0 +1,127 @@
+"""The registry: the only place that lists the systems and says where their parts are.
+
+An entry names its parts as ``"module:attribute"``; :func:`resolve` imports them on use, so that
+listing the systems loads none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from dovetail.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One accelerator family.
+
+    A *design* of any system has ``engine`` (what the RTL builds and a technology prices, with
+    ``clock_mhz``), ``to_dict()`` and ``design_id``.
+
+    Attributes
+    ----------
+    name, title : str
+        What a person types, and one line that says what it is.
+    design : str
+        ``(values: dict, *, source: str) -> design``; raises ConfigError.
+    preset, presets : str
+        ``(name: str) -> design`` and ``() -> names``.
+    simulate : str
+        ``(design, trace) -> RunResult``, cycle-exact.
+    timeline : str
+        ``(design, trace) -> dict`` in Chrome's trace-event format, which Perfetto opens.
+    verilog : str
+        ``(engine) -> str``.
+    verify, certify : str
+        ``(system name, *, preset, seeds, seed, waves, progress) -> VerifyReport`` and
+        ``(design, trace, *, seed) -> Certificate``.
+    error : str
+        ``(design) -> float``: 1 - cosine of the real-weight network's output in this design's
+        formats against floating point.
+    error_fields : tuple of str
+        Fields of the design on which that error depends.
+    technology : str
+        Name of the technology table used unless told otherwise.
+    accountings : mapping of str to str
+        Other cost models than the simulator, by name: ``(design, trace) -> RunResult``.
+    sweeps : mapping of str to str
+        Name to ``() -> Sweep``.
+    units : mapping of str to str
+        Parts that are synthesised alone: name to component class.
+    papers : mapping of str to str
+        Name of a paper to ``() -> rows`` of its published figures beside ours.
+    """
+
+    name: str
+    title: str
+    design: str
+    preset: str
+    presets: str
+    simulate: str
+    timeline: str
+    verilog: str
+    verify: str
+    certify: str
+    error: str
+    error_fields: tuple[str, ...]
+    technology: str
+    accountings: Mapping[str, str] = field(default_factory=dict)
+    sweeps: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    papers: Mapping[str, str] = field(default_factory=dict)
+
+
+_SYSTEMS = {
+    "mixpe": System(
+        name="mixpe",
+        title="mixed-precision shift-and-add PEs, dequantised after each group",
+        design="dovetail.arch.mixpe:mixpe_design",
+        preset="dovetail.arch.mixpe:preset",
+        presets="dovetail.arch.mixpe:presets",
+        simulate="dovetail.sim.mixpe:simulate",
+        timeline="dovetail.sim.mixpe:timeline",
+        verilog="dovetail.rtl.gemm.engine:engine_verilog",
+        verify="dovetail.lockstep:verify",
+        certify="dovetail.lockstep:certify",
+        error="dovetail.sweeps.mixpe_error:output_error",
+        error_fields=("group", "zero_point", "kv_bits", "engine.core"),
+        technology="nangate45",
+        sweeps={
+            "demo": "dovetail.sweeps.demo:sweep",
+            "mixpe_vs_int8": "dovetail.sweeps.mixpe_vs_int8:sweep",
+        },
+        papers={"mixpe": "dovetail.sweeps.reproduce_mixpe:rows"},
+    ),
+}
+
+
+def register(entry: System) -> None:
+    """Add a system of one's own to this process; its name must be new."""
+    if entry.name in _SYSTEMS:
+        raise ConfigError(
+            f"a system named {entry.name!r} is registered already; choose another name"
+        )
+    _SYSTEMS[entry.name] = entry
+
+
+def systems() -> tuple[System, ...]:
+    """Every registered system, by name."""
+    return tuple(_SYSTEMS[name] for name in sorted(_SYSTEMS))
+
+
+def system(name: str) -> System:
+    """Return the system called ``name``."""
+    if name not in _SYSTEMS:
+        raise ConfigError(
+            f"no system named {name!r}; the systems are {', '.join(sorted(_SYSTEMS))}"
+        )
+    return _SYSTEMS[name]
+
+
+def resolve(path: str) -> Any:
+    """Import what ``"module:attribute"`` names."""
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)

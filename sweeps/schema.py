@@ -1,0 +1,63 @@
+"""Layout of a result store: the tables of its SQLite file and the version of their format."""
+
+from __future__ import annotations
+
+from dovetail.arch.events import Event
+
+FORMAT_VERSION = 1
+APPLICATION_ID = 0x446F7665  # "Dove", in the header of every store
+
+POINT_COLUMNS = (
+    ("point", "INTEGER PRIMARY KEY"),  # index in the sweep's fixed order
+    ("status", "TEXT NOT NULL CHECK (status IN ('ok', 'rejected', 'failed'))"),
+    ("reason", "TEXT"),  # why a point was rejected or failed
+    ("workload", "INTEGER NOT NULL"),  # row of the table of workloads
+    ("settings", "TEXT NOT NULL"),  # JSON: value of each axis' fields
+    ("design_id", "TEXT"),
+    ("design", "TEXT"),  # JSON: the whole design, from which it can be built again
+    ("backend", "TEXT"),  # what counted the events
+    ("cycles", "INTEGER"),
+    ("macs", "INTEGER"),
+    ("stall_cycles", "INTEGER"),
+    ("peak_macs_per_cycle", "INTEGER"),
+    ("utilization", "REAL"),
+    ("time_ms", "REAL"),
+    ("energy_pj", "REAL"),
+    ("area_um2", "REAL"),
+    ("error", "REAL"),  # of the real-weight network against floating point
+    ("energy", "TEXT"),  # JSON: component to pJ
+    ("area", "TEXT"),  # JSON: component to um2
+    ("gemms", "TEXT"),  # JSON: each distinct GEMM with its mapping, cycles and stalls
+    ("operators", "TEXT"),  # JSON: operators in program order, identical layers merged
+    *((event.value, "INTEGER") for event in Event),
+)
+"""Columns of the table ``points``: one row a design point on one workload."""
+
+JSON_COLUMNS = ("settings", "design", "energy", "area", "gemms", "operators")
+
+_POINTS = ", ".join(f'"{name}" {kind}' for name, kind in POINT_COLUMNS)
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE workloads (
+    workload INTEGER PRIMARY KEY, network TEXT NOT NULL, phase TEXT NOT NULL,
+    batch INTEGER NOT NULL, seq INTEGER NOT NULL, trace_id TEXT NOT NULL, macs INTEGER NOT NULL,
+    notes TEXT NOT NULL, others TEXT NOT NULL
+) STRICT;
+CREATE TABLE points ({_POINTS}) STRICT;
+CREATE TABLE certificates (
+    point INTEGER PRIMARY KEY REFERENCES points (point), passed INTEGER NOT NULL,
+    cases TEXT NOT NULL, cycles INTEGER NOT NULL, mismatches TEXT NOT NULL, seconds REAL NOT NULL
+) STRICT;
+CREATE TABLE runs (
+    run INTEGER PRIMARY KEY, started TEXT NOT NULL, seconds REAL NOT NULL, points INTEGER NOT NULL,
+    jobs INTEGER NOT NULL, provenance TEXT NOT NULL
+) STRICT;
+""" + "".join(
+    f"CREATE TRIGGER {table}_{action} BEFORE {action} ON {table} "
+    f"BEGIN SELECT RAISE(ABORT, 'a store is append-only'); END;\n"
+    for table in ("meta", "workloads", "points", "certificates", "runs")
+    for action in ("update", "delete")
+)
+"""All tables.  ``meta``, ``workloads`` and ``points`` depend on the sweep and the code alone;
+wall-clock times stand in ``certificates.seconds`` and in ``runs``."""
