@@ -7,8 +7,8 @@ import reprlib
 from dovetail.errors import TraceError
 
 
-def check_count(value: object, *, what: str, most: int, advice: str) -> int:
-    """Return ``value`` if it is a whole number from 1 to ``most``.
+def check_count(value: object, *, what: str, least: int = 1, most: int, advice: str) -> int:
+    """Return ``value`` if it is a whole number from ``least`` to ``most``.
 
     Parameters
     ----------
@@ -16,8 +16,8 @@ def check_count(value: object, *, what: str, most: int, advice: str) -> int:
         What the user gave; ``True`` and ``2.0`` are not whole numbers here.
     what : str
         Its name, with the file and line where there is one.
-    most : int
-        Largest value allowed.
+    least, most : int
+        Smallest and largest value allowed.
     advice : str
         What to change, the end of the message.
 
@@ -26,8 +26,8 @@ def check_count(value: object, *, what: str, most: int, advice: str) -> int:
     TraceError
         Where it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise TraceError(
-            f"{what}={reprlib.repr(value)} must be a whole number from 1 to {most}; {advice}"
+            f"{what}={reprlib.repr(value)} must be a whole number from {least} to {most}; {advice}"
         )
     return value

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.errors import TraceError
+from dovetail.models.checks import check_count
+from dovetail.models.whole_file import write_whole
 
 TRACE_VERSION = 1
+MAX_COUNT = (1 << 31) - 1
+MAX_OPERATIONS = (1 << 63) - 1
 Phase = Literal["prefill", "decode"]
 Operand = Literal["parameter", "activation"]
 
@@ -50,6 +53,20 @@ class GemmOp:
     count: int = 1
     weights: Operand = "parameter"
 
+    def __post_init__(self) -> None:
+        for name in ("m", "n", "k", "count"):
+            check_count(
+                getattr(self, name),
+                what=f"{self.name}: {name}",
+                most=MAX_COUNT,
+                advice="correct the operator",
+            )
+        if self.weights not in get_args(Operand):
+            raise TraceError(
+                f"{self.name}: weights={self.weights!r} must be parameter or activation; "
+                f"correct the operator"
+            )
+
     @property
     def macs(self) -> int:
         return self.m * self.n * self.k * self.count
@@ -74,10 +91,19 @@ class OtherOp:
     kind: str
     operations: int
 
+    def __post_init__(self) -> None:
+        check_count(
+            self.operations,
+            what=f"{self.name}: operations",
+            least=0,
+            most=MAX_OPERATIONS,
+            advice="correct the operator",
+        )
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
-    """A network at one batch, sequence length and phase.
+    """A network at one batch, sequence length and phase; equal where ``trace_id`` is.
 
     Attributes
     ----------
@@ -102,6 +128,24 @@ class Trace:
     notes: tuple[str, ...] = ()
     operands: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.phase not in get_args(Phase):
+            raise TraceError(f"phase={self.phase!r} must be prefill or decode; change phase")
+        for name in ("batch", "seq"):
+            check_count(getattr(self, name), what=name, most=MAX_COUNT, advice=f"change {name}")
+        for name, array in self.operands.items():
+            if not np.isfinite(array).all():
+                raise TraceError(
+                    f"operand {name} holds NaN or infinity; every value must be finite, so "
+                    f"correct the weights or the input it came from"
+                )
+
+    def __eq__(self, other: object) -> bool:
+        return self.trace_id == other.trace_id if isinstance(other, Trace) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.trace_id)
+
     @property
     def gemms(self) -> tuple[GemmOp, ...]:
         return tuple(op for op in self.ops if isinstance(op, GemmOp))
@@ -119,8 +163,9 @@ class Trace:
         """Twelve hex digits that name the content; equal traces have equal ids."""
         digest = hashlib.sha256(self._header().encode())
         for name in sorted(self.operands):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(self.operands[name]).tobytes())
+            array = self.operands[name]
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
 
     def _header(self) -> str:
@@ -141,10 +186,27 @@ class Trace:
         )
 
     def save(self, path: Path) -> None:
-        """Write the trace as ``.npz``; ``Trace.load`` reads it back equal."""
+        """Write the trace as ``.npz``; :meth:`load` reads it back equal.
+
+        The file appears whole or not at all: a failed write leaves what was there before.
+
+        Raises
+        ------
+        TraceError
+            Where the file cannot be written: no such folder, no permission, a full disk.
+        """
+        try:
+            write_whole(path, self._write)
+        except OSError as error:
+            raise TraceError(
+                f"{path}: cannot be written ({error.strerror}); "
+                f"name a file in a folder that has room and takes it"
+            ) from None
+
+    def _write(self, file: IO[bytes]) -> None:
         arrays = {f"operand:{name}": array for name, array in self.operands.items()}
-        with path.open("wb") as file:
-            np.savez_compressed(file, header=np.array(self._header()), **arrays)  # type: ignore[arg-type]
+        header, trace_id = np.array(self._header()), np.array(self.trace_id)
+        np.savez_compressed(file, header=header, trace_id=trace_id, **arrays)  # type: ignore[arg-type]
 
     @staticmethod
     def load(path: Path) -> Trace:
@@ -158,6 +220,7 @@ class Trace:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 header = json.loads(str(archive["header"]))
+                trace_id = str(archive["trace_id"])
                 operands = {
                     name.removeprefix("operand:"): archive[name]
                     for name in archive.files
@@ -167,12 +230,23 @@ class Trace:
             raise TraceError(
                 f"{path}: no such file; make it with `dovetail trace NETWORK -o {path}`"
             ) from None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (PermissionError, IsADirectoryError) as error:
             raise TraceError(
-                f"{path}: not a complete trace file ({type(error).__name__}); "
-                f"make it again with `dovetail trace`"
+                f"{path}: cannot be read ({error.strerror}); name a file that can"
             ) from None
-        return _trace_from(header, operands, path)
+        except Exception as error:
+            # NumPy's, zipfile's and json's parsers raise some fifteen kinds on a damaged file.
+            raise _not_a_trace(path, type(error).__name__) from None
+        trace = _trace_from(header, operands, path)
+        if trace.trace_id != trace_id:
+            raise _not_a_trace(path, f"its content is {trace.trace_id}, its id {trace_id!r}")
+        return trace
+
+
+def _not_a_trace(path: Path, why: str) -> TraceError:
+    return TraceError(
+        f"{path}: not a complete trace file ({why}); make it again with `dovetail trace`"
+    )
 
 
 def _trace_from(header: Any, operands: dict[str, Any], path: Path) -> Trace:
@@ -196,8 +270,10 @@ def _trace_from(header: Any, operands: dict[str, Any], path: Path) -> Trace:
             notes=tuple(header["notes"]),
             operands=operands,
         )
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise TraceError(
             f"{path}: a field of the trace is missing or unknown ({error}); "
             f"make it again with `dovetail trace`"
         ) from None
+    except TraceError as error:
+        raise TraceError(f"{path}: {error}") from None

@@ -45,5 +45,6 @@ def network(
     close = difflib.get_close_matches(name, network_names(), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise TraceError(
-        f"no network named {name!r}; {hint}the networks are {', '.join(network_names())}"
+        f"no network named {name!r}; {hint}the networks are {', '.join(network_names())}; "
+        f"one of your own is a .csv, .json or .npz file"
     )
