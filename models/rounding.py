@@ -37,4 +37,5 @@ def round_half_even_shift(value: NDArray[np.int64], shift: int) -> NDArray[np.in
     half = 1 << (shift - 1)
     # On a tie the odd quotient goes up to its even neighbour.
     up = (remainder > half) | ((remainder == half) & (quotient & 1 == 1))
-    return quotient + up
+    rounded: NDArray[np.int64] = quotient + up
+    return rounded
