@@ -1,0 +1,1 @@
+"""Tests of dovetail.models.importers."""

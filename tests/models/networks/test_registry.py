@@ -1,0 +1,47 @@
+"""models/networks/registry.py."""
+
+import pytest
+
+from dovetail.errors import TraceError
+from dovetail.models.networks import network, network_names
+
+
+@pytest.mark.parametrize("name", network_names())
+def test_every_name_gives_its_network(name: str) -> None:
+    trace = network(name)
+    assert trace.network == name
+    assert trace.phase == "prefill"
+    assert trace.macs > 0
+    assert trace.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "seq"),
+    [
+        ("llama2-7b", 1, 2048),
+        ("opt-6.7b", 1, 2048),
+        ("vit-b-16", 1, 197),
+        ("opt-6.7b-authors", 64, 1),
+    ],
+)
+def test_the_usual_batch_and_length(name: str, batch: int, seq: int) -> None:
+    trace = network(name)
+    assert (trace.batch, trace.seq) == (batch, seq)
+
+
+def test_names_are_different() -> None:
+    assert len(set(network_names())) == len(network_names()) == 10
+
+
+def test_an_unknown_name_lists_the_names_and_the_closest() -> None:
+    message = (
+        r"^no network named 'llama-7b'; did you mean llama2-7b\? the networks are llama2-7b, "
+        r"llama2-13b, .*, llama2-13b-authors; one of your own is a \.csv, \.json or \.npz file$"
+    )
+    with pytest.raises(TraceError, match=message):
+        network("llama-7b")
+
+
+def test_a_name_like_no_other_gets_no_guess() -> None:
+    with pytest.raises(TraceError, match=r"^no network named 'zzz'; the networks are llama2-7b, "):
+        network("zzz")
