@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from dovetail.errors import ConfigError
 
-Linear = Literal["qkv_proj", "out_proj", "ffn_up", "ffn_down"]
+Linear = Literal["qkv_proj", "o_proj", "fc1", "fc2"]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Source = Annotated[str, Field(min_length=1)]
@@ -91,6 +91,10 @@ class AuthorsPe:
     leakage_nw: PositiveFloat
     dynamic_nw: PositiveFloat
     source: Source
+
+    def factor(self, bits: int) -> int:
+        """Operations of ``bits`` that one PE does at once in each of the array's directions."""
+        return self.max_bits // max(bits, self.min_bits)
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

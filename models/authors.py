@@ -1,7 +1,7 @@
-"""The MixPE authors' four simplified networks, as the operators that their cost model counts.
+"""The MixPE authors' simplified networks as the operators that their cost model counts.
 
-A linear layer sees one row per sample (no sequence), attention's own GEMMs are absent, and
-dequantisation is an operator like any other.
+To :mod:`dovetail.models.networks.mixpe_authors` this adds what depends on the accelerator: the
+precision of each operator, and dequantisation, which is an operator like any other.
 """
 
 from __future__ import annotations
@@ -10,65 +10,25 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from dovetail.arch.authors import AuthorsDesign, Linear
+from dovetail.arch.authors import AuthorsDesign
 from dovetail.errors import ConfigError
+from dovetail.models.networks.mixpe_authors import (
+    AUTHORS,
+    AUTHORS_BATCH,
+    AuthorsNetwork,
+    authors_trace,
+)
+from dovetail.models.trace import GemmOp
 
 Role = Literal["linear", "dequant", "patch_conv"]
 
 GROUP = 128
 """Weights that share a scale [mixpe_simulator, gen_bench.py]."""
 
-BATCH = 64
-"""Samples in every published run [mixpe_simulator, run_mix.py]."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorsNetwork:
-    """A stack of equal layers of four linears, with a patch convolution ahead where it is a ViT.
-
-    Attributes
-    ----------
-    label : str
-        Name in the published tables.
-    layers, hidden : int
-        The linears are 3h x h, h x h, 4h x h and h x 4h (outputs x inputs).
-    patch, patches : int
-        Edge of a patch in pixels, and patches along an edge of the image; 0: no convolution.
-    source : str
-    """
-
-    label: str
-    layers: int
-    hidden: int
-    patch: int = 0
-    patches: int = 0
-    source: str
-
-    def linears(self) -> tuple[tuple[Linear, int, int], ...]:
-        """(name, outputs, inputs) of each linear of one layer, in program order."""
-        h = self.hidden
-        return (
-            ("qkv_proj", 3 * h, h),
-            ("out_proj", h, h),
-            ("ffn_up", 4 * h, h),
-            ("ffn_down", h, 4 * h),
-        )
-
-
-_SOURCE = "mixpe_simulator 7e0d42c: gen_bench.py, gen_benchmark"
-NETWORKS = {
-    "vit": AuthorsNetwork(label="ViT", layers=12, hidden=768, patch=16, patches=14, source=_SOURCE),
-    "vit-huge": AuthorsNetwork(
-        label="ViT-Huge", layers=32, hidden=1280, patch=16, patches=14, source=_SOURCE
-    ),
-    "opt-6.7b": AuthorsNetwork(label="OPT-6.7B", layers=32, hidden=4096, source=_SOURCE),
-    "llama2-13b": AuthorsNetwork(label="Llama2-13B", layers=40, hidden=5120, source=_SOURCE),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AuthorsOp:
-    """A convolution with one precision for both operands; a GEMM is one of size 1 and kernel 1.
+    """A convolution with one precision for both operands; a GEMM has size 1 and kernel 1.
 
     Attributes
     ----------
@@ -76,12 +36,12 @@ class AuthorsOp:
     batch : int
         Images, or rows of the GEMM.
     size : int
-        Edge of the square output, in pixels.
+        Side of the square output, in pixels.
     kernel : int
-        Edge of the kernel; the stride equals it.
+        Side of the kernel.
     in_channels, out_channels : int
     bits : int
-        Width of weights and activations.
+        Width at which weights and activations are counted.
     """
 
     name: str
@@ -95,81 +55,85 @@ class AuthorsOp:
 
     @property
     def macs(self) -> int:
-        positions = self.batch * self.size * self.size
-        return positions * self.out_channels * self.in_channels * self.kernel * self.kernel
+        positions = self.batch * self.size**2
+        return positions * self.out_channels * self.in_channels * self.kernel**2
 
 
 def authors_network(name: str) -> AuthorsNetwork:
-    """The network called ``name``, such as ``"opt-6.7b"``."""
-    if name not in NETWORKS:
+    """Return the network called ``name``, such as ``"opt-6.7b-authors"``."""
+    if name not in AUTHORS:
         raise ConfigError(
-            f"no network named {name!r} in the authors' model; the networks are "
-            f"{', '.join(NETWORKS)}"
+            f"network {name!r} has no dequantisation and precision mix in the authors' accounting; "
+            f"the networks that have are {', '.join(AUTHORS)}"
         )
-    return NETWORKS[name]
+    return AUTHORS[name]
 
 
-def authors_operators(design: AuthorsDesign, network: AuthorsNetwork) -> dict[AuthorsOp, int]:
-    """Operators of ``network`` at the precisions of ``design``, and how often each one runs.
+def authors_operators(
+    design: AuthorsDesign, network: AuthorsNetwork, *, batch: int = AUTHORS_BATCH
+) -> dict[AuthorsOp, int]:
+    """List the operators of ``network`` at the precisions of ``design``, and how often each runs.
 
     The authors drew the layers of a precision exception at random and kept the draw in their
-    files.  No published number depends on which layers they are, so here they are the first.
+    files.  No published number depends on which layers they are, so here they are the first ones.
     """
     counts: Counter[AuthorsOp] = Counter()
-    if network.patch:
-        counts[
-            AuthorsOp(
-                name="patch_conv",
-                role="patch_conv",
-                batch=BATCH,
-                size=network.patches,
-                kernel=network.patch,
-                in_channels=3,
-                out_channels=network.hidden,
-                bits=design.wide_bits,
-            )
-        ] += 1
+    patches = network.patch_input
+    if patches is not None:
+        conv = AuthorsOp(
+            name="patch_embedding",
+            role="patch_conv",
+            batch=batch,
+            size=patches.image // patches.patch,
+            kernel=patches.patch,
+            in_channels=patches.channels,
+            out_channels=network.hidden,
+            bits=design.wide_bits,
+        )
+        counts[conv] += 1
     exception = design.exception
     exceptional = network.layers // exception.one_layer_in if exception else 0
-    for layer in range(network.layers):
-        for name, outputs, inputs in network.linears():
-            bits = design.linear_bits
-            if exception and layer < exceptional and name in exception.linears:
-                bits = exception.bits
-            counts[
-                AuthorsOp(
-                    name=name,
-                    role="linear",
-                    batch=BATCH,
-                    in_channels=inputs,
-                    out_channels=outputs,
-                    bits=bits,
-                )
-            ] += 1
-            counts[_dequantisation(design, name, outputs, inputs)] += 1
+    for gemm in authors_trace(network, batch=batch).gemms:
+        if gemm.layer < 0:  # the patch convolution as a GEMM, which has no tiles of pixels
+            continue
+        bits = design.linear_bits
+        if exception and gemm.layer < exceptional and gemm.name in exception.linears:
+            bits = exception.bits
+        linear = AuthorsOp(
+            name=gemm.name,
+            role="linear",
+            batch=gemm.m,
+            in_channels=gemm.k,
+            out_channels=gemm.n,
+            bits=bits,
+        )
+        counts[linear] += 1
+        counts[_dequantisation(design, gemm)] += 1
     return dict(counts)
 
 
-def _dequantisation(design: AuthorsDesign, name: str, outputs: int, inputs: int) -> AuthorsOp:
-    """The GEMM that stands for a linear's dequantisation."""
-    if design.dequant == "before":
-        outputs //= design.dequant_batch
-    else:
-        inputs //= design.dequant_batch
-        outputs //= GROUP
-    return AuthorsOp(
-        name=f"{name}_dequant",
-        role="dequant",
-        batch=BATCH,
-        in_channels=inputs,
-        out_channels=outputs,
-        bits=design.wide_bits,
-    )
-
-
 def dequant_share(design: AuthorsDesign, network: AuthorsNetwork) -> float:
-    """Dequantisation's part of a network's multiplications, each weighted by its operand width."""
+    """Return dequantisation's part of all MACs, each weighted by its operand width.
+
+    The patch convolution, which has no quantised weights, is left out.
+    """
     work: Counter[Role] = Counter()
     for op, count in authors_operators(design, network).items():
         work[op.role] += op.macs * op.bits * count
     return work["dequant"] / (work["dequant"] + work["linear"])
+
+
+def _dequantisation(design: AuthorsDesign, gemm: GemmOp) -> AuthorsOp:
+    """Return the GEMM that stands for the dequantisation of ``gemm``."""
+    if design.dequant == "before":
+        inputs, outputs = gemm.k, gemm.n // design.dequant_batch
+    else:
+        inputs, outputs = gemm.k // design.dequant_batch, gemm.n // GROUP
+    return AuthorsOp(
+        name=f"{gemm.name}_dequant",
+        role="dequant",
+        batch=gemm.m,
+        in_channels=inputs,
+        out_channels=outputs,
+        bits=design.wide_bits,
+    )

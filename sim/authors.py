@@ -1,18 +1,23 @@
 """The MixPE authors' cycle and energy model, for ``accounting="authors"``.
 
 It computes what the paper's authors published, with their counting: operands of W4A8 are charged
-at 4 bit, every MAC reads both operands from a buffer, an array of bigger PEs multiplies its rate.
-Dovetail's own numbers come from :mod:`dovetail.sim.mixpe` and its RTL instead.
+at 4 bit, every MAC reads both operands from a buffer, attention is absent.  Dovetail's own numbers
+come from its cycle-exact simulator and its RTL instead.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 
 from dovetail.arch.authors import AuthorsDesign, authors_model
+from dovetail.arch.mixpe import MixpeDesign
 from dovetail.models.authors import AuthorsOp, authors_network, authors_operators
+from dovetail.models.networks.mixpe_authors import AUTHORS_BATCH
+from dovetail.models.trace import Trace
 from dovetail.sim.authors_search import AuthorsCost, best_mapping
+
+# The core of a Dovetail engine, and the authors' design that has such PEs.
+_DESIGN_OF_CORE = {"mixpe_w4a8": "mixpe-w4a8", "int8": "int8"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +56,17 @@ class AuthorsOpResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorsResult:
-    """A network on a design."""
+    """A network on a design.
 
-    design: str
+    Attributes
+    ----------
+    design : AuthorsDesign
+    network : str
+    ops : tuple of AuthorsOpResult
+        Distinct operators, in the order in which they first run.
+    """
+
+    design: AuthorsDesign
     network: str
     ops: tuple[AuthorsOpResult, ...]
 
@@ -74,25 +87,51 @@ class AuthorsResult:
             core_pj=sum(r.count * r.energy.core_pj for r in self.ops),
         )
 
+    @property
+    def macs(self) -> int:
+        """MACs of the network; those that stand for dequantisation are not its work."""
+        return sum(r.count * r.op.macs for r in self.ops if r.op.role != "dequant")
 
-@cache
-def simulate_authors(design: str, network: str) -> AuthorsResult:
-    """Cycles and energy of ``network`` on ``design`` by the authors' accounting.
+    @property
+    def utilization(self) -> float:
+        """MACs / (peak x cycles), the peak at the width of the linear layers."""
+        pe = authors_model().pe[self.design.pe]
+        peak = self.design.rows * self.design.cols * pe.factor(self.design.linear_bits) ** 2
+        return self.macs / (peak * self.cycles)
+
+
+def simulate_authors(design: str, network: str, *, batch: int = AUTHORS_BATCH) -> AuthorsResult:
+    """Count cycles and energy of ``network`` on one of the authors' accelerators.
 
     Parameters
     ----------
     design : str
         A key of ``authors_model().designs``, such as ``"mixpe-w4a8"``.
     network : str
-        A key of ``dovetail.models.authors.NETWORKS``, such as ``"opt-6.7b"``.
+        A key of ``dovetail.models.networks.mixpe_authors.AUTHORS``, such as
+        ``"opt-6.7b-authors"``.
+    batch : int
+        Rows of every GEMM.
     """
-    hardware = authors_model().design(design)
+    return _simulate(authors_model().design(design), network, batch)
+
+
+def account_as_authors(design: MixpeDesign, trace: Trace) -> AuthorsResult:
+    """Count a Dovetail design as the authors would: its array in their platform.
+
+    Rows, columns and core are those of ``design``.  Buffers, DRAM, clock and PE power are the
+    authors', whose energies hold for no others; so are group size and precisions.
+    """
+    theirs = authors_model().design(_DESIGN_OF_CORE[design.engine.core])
+    array = replace(theirs, rows=design.engine.rows, cols=design.engine.cols)
+    return _simulate(array, trace.network, trace.batch)
+
+
+def _simulate(design: AuthorsDesign, network: str, batch: int) -> AuthorsResult:
     results = []
-    for op, count in authors_operators(hardware, authors_network(network)).items():
-        cost = best_mapping(op, hardware)
-        results.append(
-            AuthorsOpResult(op=op, count=count, cost=cost, energy=_energy(cost, hardware))
-        )
+    for op, count in authors_operators(design, authors_network(network), batch=batch).items():
+        cost = best_mapping(op, design)
+        results.append(AuthorsOpResult(op=op, count=count, cost=cost, energy=_energy(cost, design)))
     return AuthorsResult(design=design, network=network, ops=tuple(results))
 
 

@@ -94,8 +94,7 @@ def _best_mapping(
     """:func:`best_mapping` by value, so that layers and designs of equal arrays share a search."""
     model = authors_model()
     platform = model.platform
-    # A PE of max_bits does several narrower operations in each direction at once.
-    factor = model.pe[pe].max_bits // max(bits, model.pe[pe].min_bits)
+    factor = model.pe[pe].factor(bits)
     found = _search(
         _ORDERS,
         _DEPENDS,
