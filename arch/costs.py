@@ -1,0 +1,146 @@
+"""Costs of a technology table: numbers that carry their source, uncertainty and node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic.dataclasses import dataclass
+
+STRICT = ConfigDict(extra="forbid", strict=True)
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Range(NamedTuple):
+    """A value with its bounds."""
+
+    value: float
+    low: float
+    high: float
+
+    def toward(self, other: Range, fraction: float) -> Range:
+        """The point at ``fraction`` of the way to ``other``."""
+        return Range(*(a + fraction * (b - a) for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Figure:
+    """One number; its unit is part of the name of the field that holds it.
+
+    Attributes
+    ----------
+    value : float
+    node_nm : float
+        Feature size of the technology that the number belongs to.
+    source : str
+        Where the number comes from and under which conditions.
+    uncertainty : float, optional
+        Relative; the true value is taken to lie within ``value * (1 -+ uncertainty)``.
+    low, high : float, optional
+        Bounds, instead of ``uncertainty``.
+    """
+
+    value: Positive
+    node_nm: Positive
+    source: Text
+    uncertainty: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    low: Positive | None = None
+    high: Positive | None = None
+
+    @field_validator("source", mode="after")
+    @classmethod
+    def _resolve(cls, source: str, info: ValidationInfo) -> str:
+        """A table names its sources once, in ``[sources]``."""
+        if not isinstance(info.context, dict):
+            return source
+        sources: Mapping[str, str] = info.context["sources"]
+        if source not in sources:
+            raise ValueError(f"source {source!r} is not in [sources]; add it there, as text")
+        return sources[source]
+
+    @model_validator(mode="after")
+    def _check(self) -> Figure:
+        if (self.uncertainty is None) == (self.low is None and self.high is None):
+            raise ValueError(
+                "has no single uncertainty; give either uncertainty, relative such as 0.2, "
+                "or low and high"
+            )
+        if self.uncertainty is None:
+            if self.low is None or self.high is None or not self.low <= self.value <= self.high:
+                raise ValueError(
+                    f"low={self.low}, high={self.high} must be two bounds around "
+                    f"value={self.value}; correct them"
+                )
+        return self
+
+    @property
+    def range(self) -> Range:
+        if self.low is not None and self.high is not None:
+            return Range(self.value, self.low, self.high)
+        assert self.uncertainty is not None
+        return Range(
+            self.value, self.value * (1 - self.uncertainty), self.value * (1 + self.uncertainty)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class UnitCost:
+    """One logic unit as built for one ``max_group``.
+
+    Attributes
+    ----------
+    component : str
+        What was synthesised, so that anyone can repeat it.
+    max_group : int, optional
+        Longest group that it was built for; absent where the unit does not depend on it.
+    area_um2 : Figure
+    data_pj_per_op : Figure
+        Dynamic energy of one operation without that of the clock pins.
+    clock_pj_per_cycle : Figure, optional
+        Energy of the clock pins, spent in every cycle; absent where ``combinational``.
+    leakage_nw : Figure
+    delay_ns : Figure
+        Longest path, register to register.
+    combinational : bool
+        The unit has no register.
+    """
+
+    component: Text
+    max_group: Annotated[int, Field(gt=0)] | None = None
+    area_um2: Figure
+    data_pj_per_op: Figure
+    clock_pj_per_cycle: Figure | None = None
+    leakage_nw: Figure
+    delay_ns: Figure
+    combinational: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> UnitCost:
+        if self.combinational == (self.clock_pj_per_cycle is not None):
+            raise ValueError(
+                "needs clock_pj_per_cycle, or combinational = true where it has no register, "
+                "and not both"
+            )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ScratchpadCost:
+    """An on-chip memory, per bit, whatever its capacity."""
+
+    read_pj_per_bit: Figure
+    write_pj_per_bit: Figure
+    area_um2_per_bit: Figure
+    leakage_nw_per_bit: Figure
+    access_ns: Figure
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DramCost:
+    """The off-chip memory; ``static_w`` is spent whether or not anything moves."""
+
+    read_pj_per_bit: Figure
+    write_pj_per_bit: Figure
+    static_w: Figure
