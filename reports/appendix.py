@@ -1,0 +1,108 @@
+"""What stands behind a report's figures: certificates, prices, versions, and work left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.arch.technology import Technology, technologies, technology
+from dovetail.reports.study import Study
+from dovetail.reports.style import rounded
+
+
+def other_work(study: Study) -> list[dict[str, Any]]:
+    """Work that is not a GEMM, by kind, with its share of each workload's scalar operations.
+
+    A MAC counts as two operations.
+    """
+    found = []
+    for row in study.workloads.itertuples():
+        kinds: dict[str, int] = {}
+        for other in row.others:
+            kinds[other["kind"]] = kinds.get(other["kind"], 0) + other["operations"]
+        total = 2 * row.macs + sum(kinds.values())
+        found.append(
+            {
+                "title": row.title,
+                "macs": row.macs,
+                "kinds": sorted(kinds.items(), key=lambda item: -item[1]),
+                "share": sum(kinds.values()) / total if total else 0.0,
+                "shares": {kind: count / total for kind, count in kinds.items()},
+                "notes": row.notes,
+            }
+        )
+    return found
+
+
+def certificate_rows(study: Study) -> list[dict[str, Any]]:
+    """Each certificate with the shapes that were run and what was compared."""
+    rows = []
+    for number, row in zip(
+        study.certificates.index, study.certificates.to_dict("records"), strict=True
+    ):
+        rows.append(
+            {
+                "point": number,
+                "verdict": "passed" if row["passed"] else "failed",
+                "cases": len(row["cases"]),
+                "shapes": "; ".join(_case(case) for case in row["cases"]),
+                "cycles": row["cycles"],
+                "mismatches": ", ".join(f"{k} {v}" for k, v in row["mismatches"].items()),
+                "seconds": row["seconds"],
+            }
+        )
+    return rows
+
+
+def _case(case: Any) -> str:
+    if isinstance(case, dict):
+        return ", ".join(f"{key} {value}" for key, value in case.items())
+    return str(case)
+
+
+def technology_rows(study: Study) -> dict[str, Any]:
+    """The technology table that priced the sweep, one row a number with source and bounds."""
+    name = study.sweep["technology"]
+    if name not in technologies():
+        return {"name": name, "title": "", "notes": (), "rows": []}
+    table: Technology = technology(name)
+    rows = []
+    for path, figure in table.figures().items():
+        bounds = figure.range
+        rows.append(
+            {
+                "path": path,
+                "value": f"{figure.value:.4g}",
+                "bounds": f"{rounded(bounds.low)} to {rounded(bounds.high)}",
+                "node": f"{figure.node_nm:g} nm",
+                "source": figure.source,
+            }
+        )
+    return {"name": name, "title": table.title, "notes": table.notes, "rows": rows}
+
+
+def provenance_rows(study: Study) -> list[tuple[str, str]]:
+    """What made the numbers, as name and value."""
+    source = study.provenance
+    packages = ", ".join(f"{name} {version}" for name, version in source["packages"].items())
+    rows = [
+        ("store", study.path.name),
+        ("sweep", f"{study.sweep['name']}, {study.sweep['points']:,} points"),
+        ("objectives", ", ".join(study.sweep["objectives"])),
+        ("technology", study.sweep["technology"]),
+        ("Dovetail", source["dovetail"]),
+        ("source", source["source"]),
+        ("packages", packages),
+    ]
+    for row in study.workloads.itertuples():
+        rows.append(("trace", f"{row.trace_id}: {row.title}"))
+    for number, run in zip(study.runs.index, study.runs.to_dict("records"), strict=True):
+        machine = run["provenance"]
+        tools = ", ".join(f"{k} {v}" for k, v in machine.get("packages", {}).items())
+        rows.append(
+            (
+                f"run {number}",
+                f"{run['started']}: {run['points']:,} points in {run['seconds']:.1f} s with "
+                f"{run['jobs']} processes; Python {machine.get('python', '?')}, {tools}",
+            )
+        )
+    return rows

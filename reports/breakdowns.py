@@ -1,0 +1,111 @@
+"""Where energy, cycles and time of chosen points go: the tables behind the bar charts."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from dovetail.arch.events import STALLS, Event
+from dovetail.reports.study import CYCLE_PARTS, Study
+from dovetail.reports.style import component_name
+
+MAX_BARS = 12
+MAX_PARTS = 8
+
+
+def bar_points(study: Study, title: str) -> pd.DataFrame:
+    """Points of one workload that bars show: of each series, fastest first.
+
+    The points on the series' own front; where they are more than the bars, every certified one
+    and others spread evenly from the fastest to the slowest.
+    """
+    points = study.of(title)
+    most = max(3, MAX_BARS // len(study.series))
+    chosen = []
+    for series in study.series:
+        rows = points[points["best"] & (points["series"] == series)]
+        chosen.append(_spread(rows.sort_values(["time_s", "energy_j"], kind="stable"), most))
+    return pd.concat(chosen)
+
+
+def _spread(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    if len(rows) <= most:
+        return rows
+    keep = (rows["certificate"] != "").to_numpy(copy=True)
+    free = np.flatnonzero(~keep)
+    room = min(len(free), max(2, most - int(keep.sum())))
+    keep[free[np.linspace(0, len(free) - 1, room).round().astype(int)]] = True
+    return rows[keep]
+
+
+def energy_parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Energy of each component in joules, one row a point, the largest components first.
+
+    Components beyond ``MAX_PARTS`` are summed under the name ``others``.
+    """
+    names = [n for n in rows.columns if re.fullmatch("energy_.+_pj", n)]
+    parts = rows[names].astype(float).fillna(0.0) * 1e-12
+    parts = parts[parts.sum().sort_values(ascending=False, kind="stable").index]
+    parts.columns = [component_name(n[len("energy_") : -len("_pj")]) for n in parts.columns]
+    parts = parts.loc[:, parts.sum() > 0]
+    if len(parts.columns) > MAX_PARTS:
+        rest = parts.columns[MAX_PARTS - 1 :]
+        parts = parts.drop(columns=rest).assign(others=parts[rest].sum(axis=1))
+    return parts
+
+
+def cycle_parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Share of the cycles that stream operands or stall for each cause, one row a point."""
+    counts = rows[[event.value for event in CYCLE_PARTS]].astype(float)
+    shares = counts.div(rows["cycles"].astype(float), axis=0)
+    names = {event.value: f"stall: {event.value.removeprefix('stall_')}" for event in STALLS}
+    return shares.rename(columns={Event.STREAM.value: "operands stream", **names})
+
+
+def operator_table(study: Study, number: int) -> pd.DataFrame:
+    """Operators of one point in program order, layers of one shape in one row.
+
+    Returns
+    -------
+    DataFrame
+        ``operator``, ``layers`` (text), ``runs``, ``shape`` (M × N × K), ``weights``, ``time_s``
+        of all runs, ``share`` of the point's time, ``utilization``, ``stalled`` (share of the
+        operator's cycles).
+    """
+    point = study.points.loc[number]
+    cycles = float(point["cycles"])
+    rows = []
+    shape = ["name", "m", "n", "k", "weight_format"]
+    for key, group in study.operators[number].groupby(shape, sort=False):
+        name, m, n, k, weights = key
+        own = group["cycles"].sum()
+        rows.append(
+            {
+                "operator": name,
+                "layers": _ranges(sorted(group["layer"].unique())),
+                "runs": int(group["count"].sum()),
+                "shape": f"{m} × {n} × {k}",
+                "weights": weights,
+                "time_s": own / cycles * float(point["time_s"]),
+                "share": own / cycles,
+                "utilization": float((group["utilization"] * group["cycles"]).sum() / own),
+                "stalled": float(group[[e.value for e in STALLS]].to_numpy().sum() / own),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _ranges(layers: list[int]) -> str:
+    """``[0, 1, 2, 5]`` as ``0–2, 5``; -1 is what stands outside the layers."""
+    ranges: list[list[int]] = []
+    for layer in layers:
+        if ranges and ranges[-1][1] == layer - 1 and layer > 0:
+            ranges[-1][1] = layer
+        else:
+            ranges.append([layer, layer])
+    return ", ".join(
+        "outside" if last < 0 else f"{first}–{last}" if last > first else str(first)
+        for first, last in ranges
+    )

@@ -1,0 +1,231 @@
+"""Interactive charts of the report's page, drawn by plotly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dovetail.reports.breakdowns import (
+    bar_points,
+    cycle_parts,
+    energy_parts,
+    operator_table,
+)
+from dovetail.reports.study import Study
+from dovetail.reports.style import (
+    ENERGY,
+    PART_COLOURS,
+    QUANTITIES,
+    TIME,
+    Quantity,
+    is_wide,
+)
+
+MAX_HOVER = 5000
+"""Beyond so many points a hover gives the number alone; the table says the rest."""
+
+_LAYOUT = {
+    "template": "plotly_white",
+    "font": {"family": "system-ui, sans-serif", "size": 13},
+    "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+}
+
+
+def tradeoff(study: Study, x: Quantity, y: Quantity) -> str:
+    """Scatter of every point, one panel a workload; returns an HTML fragment."""
+    figure = make_subplots(1, len(study.titles), subplot_titles=study.titles)
+    named = set()
+    for column, title in enumerate(study.titles, 1):
+        points = study.of(title)
+        x_scale, x_label = x.scale(points[x.column].max())
+        y_scale, y_label = y.scale(points[y.column].max())
+        scaled = pd.DataFrame(
+            {"x": points[x.column] * x_scale, "y": points[y.column] * y_scale}, points.index
+        )
+        hover = _hover(study, points)
+        for series, look in study.series.items():
+            for front, where in ((False, "dominated"), (True, "on the front")):
+                chosen = points[(points["series"] == series) & (points["front"] == front)]
+                if chosen.empty:
+                    continue
+                name = f"{series}, {where}"
+                figure.add_trace(
+                    go.Scattergl(
+                        x=scaled.loc[chosen.index, "x"].to_list(),
+                        y=scaled.loc[chosen.index, "y"].to_list(),
+                        mode="markers",
+                        name=name,
+                        legendgroup=name,
+                        showlegend=name not in named,
+                        text=[hover[number] for number in chosen.index],
+                        hovertemplate="%{text}<extra></extra>",
+                        marker={
+                            "symbol": look.symbol + ("" if front else "-open"),
+                            "size": 10 if front else 6,
+                            "color": look.colour,
+                            "opacity": 1 if front else 0.5,
+                        },
+                    ),
+                    row=1,
+                    col=column,
+                )
+                named.add(name)
+        passed = points.index[points["certificate"] == "passed"]
+        if len(passed):
+            figure.add_trace(
+                go.Scattergl(
+                    x=scaled.loc[passed, "x"].to_list(),
+                    y=scaled.loc[passed, "y"].to_list(),
+                    mode="markers",
+                    name="certified in Verilator",
+                    legendgroup="certified",
+                    showlegend="certified" not in named,
+                    hoverinfo="skip",
+                    marker={"symbol": "circle-open", "size": 18, "color": "black"},
+                ),
+                row=1,
+                col=column,
+            )
+            named.add("certified")
+        figure.update_xaxes(title=x_label, type=_axis(points[x.column]), row=1, col=column)
+        figure.update_yaxes(title=y_label, type=_axis(points[y.column]), row=1, col=column)
+    return _fragment(figure, 460)
+
+
+def energy_breakdown(study: Study) -> str:
+    """Stacked bars of energy by component."""
+
+    def parts(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
+        joules = energy_parts(rows)
+        scale, label = ENERGY.scale(joules.sum(axis=1).max())
+        return joules * scale, label, ".4s"
+
+    return _stacked(study, parts)
+
+
+def cycle_breakdown(study: Study) -> str:
+    """Stacked bars of what the cycles went into."""
+    return _stacked(study, lambda rows: (cycle_parts(rows), "share of cycles", ".1%"))
+
+
+def operator_times(study: Study, title: str) -> str:
+    """Time and utilisation of each operator of one workload, for the fastest of each series."""
+    figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.03)
+    tables = {s: operator_table(study, n) for s, n in study.fastest(title).items()}
+    scale, label = TIME.scale(max(table["time_s"].max() for table in tables.values()))
+    for series, table in tables.items():
+        look = study.series[series]
+        names = [f"{row.operator}  {row.shape}" for row in table.itertuples()]
+        figure.add_trace(
+            go.Bar(
+                x=(table["time_s"] * scale).to_list(),
+                y=names,
+                orientation="h",
+                name=series,
+                marker={"color": look.colour},
+                hovertemplate="%{y}: %{x:.4s}<extra>" + series + "</extra>",
+            ),
+            row=1,
+            col=1,
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=table["utilization"].to_list(),
+                y=names,
+                mode="markers",
+                name=series,
+                showlegend=False,
+                marker={"color": look.colour, "symbol": look.symbol, "size": 9},
+                hovertemplate="%{y}: %{x:.1%}<extra>" + series + "</extra>",
+            ),
+            row=1,
+            col=2,
+        )
+    figure.update_xaxes(title=f"{label}, all runs", row=1, col=1)
+    figure.update_xaxes(title="utilisation", range=[0, 1.03], tickformat=".0%", row=1, col=2)
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return _fragment(figure, 130 + 34 * max(len(table) for table in tables.values()))
+
+
+def _stacked(study: Study, parts: Callable[[pd.DataFrame], tuple[pd.DataFrame, str, str]]) -> str:
+    chosen = {title: bar_points(study, title) for title in study.titles}
+    sizes = [len(rows) + 1 for rows in chosen.values()]
+    height = 26 * sum(sizes) + 90 * len(sizes)
+    figure = make_subplots(
+        len(chosen),
+        1,
+        subplot_titles=list(chosen),
+        row_heights=[size / sum(sizes) for size in sizes],
+        vertical_spacing=70 / height if len(sizes) > 1 else 0,
+    )
+    colours: dict[str, str] = {}
+    for at, rows in enumerate(chosen.values(), 1):
+        table, label, form = parts(rows)
+        marks = {"passed": " ✓", "failed": " ✗", "": ""}
+        labels = study.labels(rows)
+        names = [
+            f"{series} {labels[number]}{marks[mark]}"
+            for number, series, mark in zip(
+                rows.index, rows["series"], rows["certificate"], strict=True
+            )
+        ]
+        for part in table.columns:
+            new = part not in colours
+            colours.setdefault(part, PART_COLOURS[len(colours) % len(PART_COLOURS)])
+            figure.add_trace(
+                go.Bar(
+                    x=table[part].to_list(),
+                    y=names,
+                    orientation="h",
+                    name=part,
+                    legendgroup=part,
+                    showlegend=new,
+                    marker={"color": colours[part]},
+                    hovertemplate=f"{part}: %{{x:{form}}}<extra>%{{y}}</extra>",
+                ),
+                row=at,
+                col=1,
+            )
+        percent = ".0%" if form.endswith("%") else None
+        figure.update_xaxes(title=label, tickformat=percent, row=at, col=1)
+        figure.update_yaxes(autorange="reversed", automargin=True, row=at, col=1)
+    figure.update_layout(barmode="stack")
+    return _fragment(figure, height)
+
+
+def _hover(study: Study, points: pd.DataFrame) -> dict[int, str]:
+    if len(points) > MAX_HOVER:
+        return {number: f"#{number}" for number in points.index}
+    labels = study.labels(points)
+    return {
+        number: "<br>".join(
+            [
+                f"<b>{row['series']} {labels[number]}</b>",
+                *(
+                    f"{q.name} {q.text(row[q.column])}"
+                    for q in QUANTITIES
+                    if pd.notna(row[q.column])
+                ),
+                f"utilisation {row['utilization']:.1%}",
+                *([f"certificate {row['certificate']}"] if row["certificate"] else []),
+            ]
+        )
+        for number, row in zip(points.index, points.to_dict("records"), strict=True)
+    }
+
+
+def _axis(values: pd.Series) -> str:
+    return "log" if is_wide(values.min(), values.max()) else "linear"
+
+
+def _fragment(figure: go.Figure, height: int) -> str:
+    # Plotly places a legend in parts of the plot's height; the axis title takes pixels.
+    legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - 120), "x": 0}
+    figure.update_layout(**_LAYOUT, legend=legend, height=height)
+    fragment: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+    )
+    return fragment

@@ -1,0 +1,282 @@
+"""Figures for papers: the report's charts as PNG and SVG, at the width of a page or a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+
+from dovetail.reports.breakdowns import (
+    bar_points,
+    cycle_parts,
+    energy_parts,
+    operator_table,
+)
+from dovetail.reports.study import Study
+from dovetail.reports.style import AREA, ENERGY, ERROR, PART_COLOURS, TIME, Look, Quantity, is_wide
+
+COLUMN_INCHES, PAGE_INCHES = 3.5, 7.0
+PNG_DPI = 300
+
+_STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.4,
+    "svg.hashsalt": "dovetail",  # the same store gives the same file
+    "figure.constrained_layout.use": True,
+}
+
+
+def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
+    """Write every figure of ``study`` into ``folder`` as PNG and SVG; return their paths.
+
+    A study without a simulated point has no figures.
+    """
+    paths = []
+    with matplotlib.rc_context(_STYLE):
+        for name, figure in _figures(study):
+            for ending, extra in (("png", {}), ("svg", {"metadata": {"Date": None}})):
+                path = folder / f"{name}.{ending}"
+                figure.savefig(path, dpi=PNG_DPI, **extra)
+                paths.append(path)
+    return tuple(paths)
+
+
+def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
+    if study.points.empty:
+        return
+    yield "time-energy", tradeoff(study, TIME, ENERGY)
+    yield "time-area", tradeoff(study, TIME, AREA)
+    if study.points["error"].nunique() > 1:
+        yield "error-energy", tradeoff(study, ERROR, ENERGY)
+    yield "energy", energy_breakdown(study)
+    yield "cycles", cycle_breakdown(study)
+    yield "operators", operator_times(study)
+
+
+def tradeoff(study: Study, x: Quantity, y: Quantity) -> Figure:
+    """Scatter of every point, one panel a workload; filled points are on the front."""
+    titles = study.titles
+    figure, panels = _panels(titles, height=2.9)
+    for axes, title in zip(panels, titles, strict=True):
+        points = study.of(title)
+        x_scale, x_label = x.scale(points[x.column].max())
+        y_scale, y_label = y.scale(points[y.column].max())
+        for series, look in study.series.items():
+            of_series = points[points["series"] == series]
+            for front in (False, True):
+                rows = of_series[of_series["front"] == front]
+                _scatter(axes, rows[x.column] * x_scale, rows[y.column] * y_scale, look, front)
+        passed = points[points["certificate"] == "passed"]
+        axes.scatter(
+            passed[x.column] * x_scale,
+            passed[y.column] * y_scale,
+            s=90,
+            facecolors="none",
+            edgecolors="black",
+            linewidths=0.8,
+            zorder=4,
+        )
+        axes.set(xlabel=x_label, ylabel=y_label, title=title)
+        _log_where_wide(axes, "x", points[x.column])
+        _log_where_wide(axes, "y", points[y.column])
+    figure.legend(handles=_legend(study), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def energy_breakdown(study: Study) -> Figure:
+    """Stacked bars of energy by component, for points on the front."""
+
+    def parts(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+        joules = energy_parts(rows)
+        scale, label = ENERGY.scale(joules.sum(axis=1).max())
+        return joules * scale, label
+
+    return _stacked(study, parts, percent=False)
+
+
+def cycle_breakdown(study: Study) -> Figure:
+    """Stacked bars of what the cycles went into, for points on the front."""
+    return _stacked(study, lambda rows: (cycle_parts(rows), "share of cycles"), percent=True)
+
+
+def operator_times(study: Study) -> Figure:
+    """Time and utilisation of each operator, for the fastest front point of each series."""
+    titles = study.titles
+    tables = {
+        title: {s: operator_table(study, n) for s, n in study.fastest(title).items()}
+        for title in titles
+    }
+    longest = max(len(table) for group in tables.values() for table in group.values())
+    figure = Figure(figsize=(PAGE_INCHES, len(titles) * (0.26 * longest + 0.75) + 0.3))
+    panels = figure.subplots(len(titles), 2, squeeze=False, sharey="row")
+    for row, title in zip(panels, titles, strict=True):
+        _operator_row(study, row, title, tables[title])
+    handles = [
+        Line2D([], [], color=look.colour, marker=look.marker, label=f"{series}, its fastest point")
+        for series, look in study.series.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _operator_row(
+    study: Study, row: np.ndarray, title: str, tables: dict[str, pd.DataFrame]
+) -> None:
+    times, use = row
+    scale, label = TIME.scale(max(table["time_s"].max() for table in tables.values()))
+    height = 0.8 / len(tables)
+    labels: list[str] = []
+    for at, (series, table) in enumerate(tables.items()):
+        look = study.series[series]
+        where = np.arange(len(table)) + (at - (len(tables) - 1) / 2) * height
+        times.barh(where, table["time_s"] * scale, height, color=look.colour)
+        use.plot(100 * table["utilization"], where, look.marker, color=look.colour, markersize=4)
+        labels = max(labels, list(table["operator"]), key=len)
+    times.set_yticks(range(len(labels)), labels)
+    times.invert_yaxis()
+    times.set(xlabel=f"{label}, all runs", title=title)
+    use.set(xlabel="utilisation (%)", xlim=(0, 103))
+    for axes in (times, use):
+        axes.grid(axis="y", visible=False)
+
+
+def _stacked(
+    study: Study, parts: Callable[[pd.DataFrame], tuple[pd.DataFrame, str]], *, percent: bool
+) -> Figure:
+    titles = study.titles
+    chosen = {title: bar_points(study, title) for title in titles}
+    bars = sum(len(rows) for rows in chosen.values())
+    figure = Figure(figsize=(PAGE_INCHES, 0.2 * bars + 0.65 * len(titles) + 0.7))
+    panels = figure.subplots(
+        len(titles), 1, squeeze=False, height_ratios=[len(chosen[t]) + 1 for t in titles]
+    )[:, 0]
+    colours: dict[str, str] = {}
+    for axes, title in zip(panels, titles, strict=True):
+        rows = chosen[title]
+        table, label = parts(rows)
+        for name in table.columns:
+            colours.setdefault(name, PART_COLOURS[len(colours) % len(PART_COLOURS)])
+        names = study.labels(rows)
+        where = np.arange(len(rows))
+        left = np.zeros(len(rows))
+        for name in table.columns:
+            axes.barh(
+                where,
+                table[name],
+                0.75,
+                left,
+                color=colours[name],
+                edgecolor="white",
+                linewidth=0.3,
+            )
+            left += table[name].to_numpy()
+        marks = {"passed": " ✓", "failed": " ✗", "": ""}
+        ticks = [
+            f"{series}  {names[number]}{marks[mark]}"
+            for number, series, mark in zip(
+                rows.index, rows["series"], rows["certificate"], strict=True
+            )
+        ]
+        axes.set_yticks(where, ticks)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel=label, title=title)
+        if percent:
+            axes.set_xlim(0, 1)
+            axes.xaxis.set_major_formatter(PercentFormatter(1))
+    handles = [Line2D([], [], color=c, linewidth=5, label=name) for name, c in colours.items()]
+    if (study.points["certificate"] == "passed").any():
+        tick = {"linestyle": "", "marker": "$✓$", "color": "black", "markersize": 5}
+        handles.append(Line2D([], [], **tick, label="certified in Verilator"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def _panels(titles: list[str], *, height: float) -> tuple[Figure, list[Axes]]:
+    columns = min(2, len(titles))
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(PAGE_INCHES if columns > 1 else COLUMN_INCHES, height * rows))
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in panels[len(titles) :]:
+        unused.remove()
+    return figure, panels[: len(titles)]
+
+
+def _scatter(axes: Axes, x: pd.Series, y: pd.Series, look: Look, front: bool) -> None:
+    axes.scatter(
+        x,
+        y,
+        s=24 if front else 12,
+        marker=look.marker,
+        facecolors=look.colour if front else "none",
+        edgecolors=look.colour,
+        linewidths=0.6,
+        alpha=1.0 if front else 0.45,
+        zorder=3 if front else 2,
+        rasterized=len(x) > 5000,  # an SVG with a shape a point would not open
+    )
+
+
+def _legend(study: Study) -> list[Line2D]:
+    handles = []
+    for series, look in study.series.items():
+        of_series = study.points.loc[study.points["series"] == series, "front"]
+        for front, where in ((True, "on the front"), (False, "dominated")):
+            if not (of_series == front).any():
+                continue
+            handles.append(
+                Line2D(
+                    [],
+                    [],
+                    linestyle="",
+                    marker=look.marker,
+                    markersize=5 if front else 3.5,
+                    markerfacecolor=look.colour if front else "none",
+                    markeredgecolor=look.colour,
+                    alpha=1.0 if front else 0.6,
+                    label=f"{series}, {where}",
+                )
+            )
+    if (study.points["certificate"] == "passed").any():
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="o",
+                markersize=8,
+                markerfacecolor="none",
+                markeredgecolor="black",
+                markeredgewidth=0.8,
+                label="certified in Verilator",
+            )
+        )
+    return handles
+
+
+def _log_where_wide(axes: Axes, which: str, values: pd.Series) -> None:
+    if not is_wide(values.min(), values.max()):
+        return
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,215 @@
+"""What a store holds, read once and brought into the units and names of a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dovetail.arch.events import STALLS, Event
+from dovetail.reports.style import LOOKS, Look, series_name, setting_text
+from dovetail.sweeps import table
+from dovetail.sweeps.front import front_points
+from dovetail.sweeps.pareto import pareto_front
+from dovetail.sweeps.store import Store
+
+CYCLE_PARTS = (Event.STREAM, *STALLS)
+SHAPE_FIELDS = ("engine.rows", "engine.cols")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One sweep as a report shows it.
+
+    Attributes
+    ----------
+    path : Path
+        The store.
+    sweep, provenance : dict
+        The sweep's definition, and on what its numbers depend.
+    workloads : DataFrame
+        One row a workload: ``title``, ``network``, ``phase``, ``batch``, ``seq``, ``trace_id``,
+        ``macs``, ``notes`` and ``others`` (lists).
+    points : DataFrame
+        One row a simulated point, indexed by its number: the columns of
+        :func:`dovetail.sweeps.table.points`, with ``title`` of the workload, ``series``,
+        ``time_s``, ``energy_j``, ``area_mm2``, ``front``, ``best`` (on the front of its series
+        alone, so that a series which is beaten everywhere can still be compared) and
+        ``certificate`` (``passed``, ``failed`` or empty).
+    refused : DataFrame
+        Points that were rejected or failed: ``status``, ``title``, ``reason``, ``text`` (their
+        settings).
+    certificates, runs : DataFrame
+        The store's tables of those names, JSON taken apart.
+    operators : dict of int to DataFrame
+        For the fastest point of each series and workload, its operators, one row a layer.
+    """
+
+    path: Path
+    sweep: dict[str, Any]
+    provenance: dict[str, Any]
+    workloads: pd.DataFrame
+    points: pd.DataFrame
+    refused: pd.DataFrame
+    certificates: pd.DataFrame
+    runs: pd.DataFrame
+    operators: dict[int, pd.DataFrame]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of a design that the sweep varies, first axis first."""
+        return [field for axis in self.sweep["axes"] for field in axis["fields"]]
+
+    @property
+    def series(self) -> dict[str, Look]:
+        """Every series with its look; that of the sweep's base comes first."""
+        names = list(dict.fromkeys(self.points["series"]))
+        names.sort(key=lambda name: name != _series_of_base(self.sweep))
+        return {name: LOOKS[at % len(LOOKS)] for at, name in enumerate(names)}
+
+    @property
+    def titles(self) -> list[str]:
+        """Workloads that have a simulated point."""
+        return [title for title in self.workloads["title"] if (self.points["title"] == title).any()]
+
+    def of(self, title: str) -> pd.DataFrame:
+        """Points of one workload."""
+        return self.points[self.points["title"] == title]
+
+    def front_of(self, title: str) -> pd.DataFrame:
+        """Front points of one workload, fastest first."""
+        points = self.of(title)
+        return points[points["front"]].sort_values("time_s", kind="stable")
+
+    def fastest(self, title: str) -> dict[str, int]:
+        """The fastest point of each series on one workload; of equals the thriftiest."""
+        return _fastest(self.of(title), list(self.series))
+
+    def labels(self, rows: pd.DataFrame) -> dict[int, str]:
+        """A short label for each of ``rows``: its number, and the settings in which they differ."""
+        words = word_fields(self.sweep)
+        fields = [f for f in self.fields if f not in words and rows[f].nunique(dropna=False) > 1]
+        shape = bool(set(SHAPE_FIELDS) & set(fields)) and set(SHAPE_FIELDS) <= set(self.fields)
+        labels = {}
+        for number, values in zip(rows.index, rows[self.fields].to_dict("records"), strict=True):
+            parts = [f"{values[SHAPE_FIELDS[0]]}×{values[SHAPE_FIELDS[1]]}"] if shape else []
+            parts += [
+                setting_text(f, values[f]) for f in fields if not (shape and f in SHAPE_FIELDS)
+            ]
+            labels[number] = f"#{number} {', '.join(parts)}".strip()
+        return labels
+
+
+def read_study(path: Path) -> Study:
+    """Read the store at ``path``.
+
+    Raises
+    ------
+    StoreError
+        Where the file is missing, damaged, of another version or not a store.
+    """
+    with Store.open(path) as store:
+        sweep = store.meta("sweep")
+        workloads = _read(store, "workloads", "workload", ("notes", "others"))
+        workloads["title"] = [
+            f"{row.network} {row.phase}, batch {row.batch}, "
+            + (f"{row.seq:,} tokens" if row.phase == "prefill" else f"1 token after {row.seq:,}")
+            for row in workloads.itertuples()
+        ]
+        everything = table.points(store).set_index("point")
+        everything["title"] = everything["workload"].map(workloads["title"])
+        certificates = table.certificates(store).set_index("point")
+        points = _points(everything, certificates, sweep, front_points(store))
+        return Study(
+            path=path,
+            sweep=sweep,
+            provenance=store.meta("provenance"),
+            workloads=workloads,
+            points=points,
+            refused=_refused(everything, sweep),
+            certificates=certificates,
+            runs=_read(store, "runs", "run", ("provenance",)),
+            operators={
+                number: table.operators(store, number)
+                for _, rows in points.groupby("title")
+                for number in _fastest(rows, list(rows["series"].unique())).values()
+            },
+        )
+
+
+def _read(store: Store, name: str, key: str, parsed: Sequence[str]) -> pd.DataFrame:
+    names = [row["name"] for row in store.query("SELECT name FROM pragma_table_info(?)", [name])]
+    rows = [tuple(row) for row in store.query(f"SELECT * FROM {name} ORDER BY {key}")]
+    frame = pd.DataFrame(rows, columns=names).set_index(key)
+    for column in parsed:
+        frame[column] = frame[column].map(json.loads)
+    return frame
+
+
+def _points(
+    everything: pd.DataFrame,
+    certificates: pd.DataFrame,
+    sweep: dict[str, Any],
+    front: tuple[int, ...],
+) -> pd.DataFrame:
+    points = everything[everything["status"] == "ok"].copy()
+    words = word_fields(sweep)
+    points["series"] = [
+        " ".join(series_name(str(value)) for value in values) or sweep["system"]
+        for values in points[words].itertuples(index=False, name=None)
+    ]
+    points["time_s"] = points["time_ms"].astype(float) * 1e-3
+    points["energy_j"] = points["energy_pj"].astype(float) * 1e-12
+    points["area_mm2"] = points["area_um2"].astype(float) * 1e-6
+    points["error"] = points["error"].astype(float)
+    points["utilization"] = points["utilization"].astype(float)
+    points["front"] = points.index.isin(front)
+    points["best"] = False
+    for _, rows in points.groupby(["workload", "series"]):
+        costs = rows[list(sweep["objectives"])].to_numpy(dtype=float)
+        points.loc[rows.index, "best"] = pareto_front(costs)
+    verdicts = certificates["passed"].map({1: "passed", 0: "failed"})
+    points["certificate"] = verdicts.reindex(points.index).fillna("").astype(str)
+    return points
+
+
+def _refused(everything: pd.DataFrame, sweep: dict[str, Any]) -> pd.DataFrame:
+    refused = everything[everything["status"] != "ok"].copy()
+    fields = [field for axis in sweep["axes"] for field in axis["fields"]]
+    refused["text"] = [
+        ", ".join(setting_text(field, value) for field, value in zip(fields, values, strict=True))
+        for values in refused[fields].itertuples(index=False, name=None)
+    ]
+    return refused[["status", "title", "text", "reason"]]
+
+
+def _fastest(points: pd.DataFrame, series: list[str]) -> dict[str, int]:
+    ordered = points.sort_values(["time_s", "energy_j"], kind="stable")
+    first = ordered.drop_duplicates("series")
+    numbers = dict(zip(first["series"], map(int, first.index), strict=True))
+    return {name: numbers[name] for name in series if name in numbers}
+
+
+def word_fields(sweep: dict[str, Any]) -> list[str]:
+    """Fields with words for values, such as ``engine.core``; they tell the series apart."""
+    fields = []
+    for axis in sweep["axes"]:
+        for at, field in enumerate(axis["fields"]):
+            values = [v[at] if len(axis["fields"]) > 1 else v for v in axis["values"]]
+            if all(isinstance(value, str) for value in values):
+                fields.append(field)
+    return fields
+
+
+def _series_of_base(sweep: dict[str, Any]) -> str:
+    names = []
+    for field in word_fields(sweep):
+        value: Any = sweep["base"]
+        for part in field.split("."):
+            value = value[part]
+        names.append(series_name(str(value)))
+    return " ".join(names)
