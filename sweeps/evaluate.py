@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from dovetail.arch.events import STALLS
 from dovetail.arch.gemm import Gemm, TileMapping
-from dovetail.arch.technology import Technology
+from dovetail.arch.technology import Technology, load_technology, technology
+from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
 from dovetail.sim.result import GemmResult, RunResult
 from dovetail.systems import System, resolve
@@ -28,12 +30,19 @@ class Evaluation:
         Component to pJ.
     area : dict of str to float
         Component to um2.
+    array_um2 : float
+        Area of the array alone: what designs of equal array area share.
+    energy_bounds_pj, area_bounds_um2 : tuple of float
+        Least and most of the totals, from the uncertainty of the technology's figures.
     """
 
     result: RunResult
     time_ms: float
     energy: Mapping[str, float]
     area: Mapping[str, float]
+    array_um2: float
+    energy_bounds_pj: tuple[float, float]
+    area_bounds_um2: tuple[float, float]
 
     @property
     def energy_pj(self) -> float:
@@ -44,18 +53,37 @@ class Evaluation:
         return sum(self.area.values())
 
 
+def find_technology(name_or_path: str) -> Technology:
+    """Load a packaged technology by name, or a table of one's own from a ``.toml`` file."""
+    if name_or_path.endswith(".toml"):
+        return load_technology(Path(name_or_path))
+    return technology(name_or_path)
+
+
 def evaluate(design: Any, trace: Trace, *, system: System, technology: Technology) -> Evaluation:
-    """Simulate ``design`` on ``trace`` and price the events."""
-    return price(design, resolve(system.simulate)(design, trace), technology=technology)
+    """Simulate ``design`` on ``trace`` and price the events.
 
-
-def price(design: Any, result: RunResult, *, technology: Technology) -> Evaluation:
-    """Time, energy and area of a run that was already simulated."""
+    Raises
+    ------
+    ConfigError
+        Where the clock is faster than the technology's slowest unit.
+    """
+    engine = design.engine
+    fastest = technology.fmax_mhz(engine)
+    if engine.clock_mhz > fastest:
+        raise ConfigError(
+            f"clock_mhz={engine.clock_mhz:g} exceeds the {fastest:.0f} MHz of the slowest unit in "
+            f"technology {technology.name!r}; lower clock_mhz"
+        )
+    result: RunResult = resolve(system.simulate)(design, trace)
     return Evaluation(
         result=result,
-        time_ms=result.cycles / (design.engine.clock_mhz * 1e3),
-        energy=technology.energy_pj(design.engine, result.events),
-        area=technology.area_um2(design.engine),
+        time_ms=result.cycles / (engine.clock_mhz * 1e3),
+        energy=technology.energy_pj(engine, result.events),
+        area=technology.area_um2(engine),
+        array_um2=technology.array_um2(engine),
+        energy_bounds_pj=technology.energy_range_pj(engine, result.events),
+        area_bounds_um2=technology.area_range_um2(engine),
     )
 
 
@@ -72,7 +100,12 @@ def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
         "utilization": result.utilization,
         "time_ms": evaluation.time_ms,
         "energy_pj": evaluation.energy_pj,
+        "energy_low_pj": evaluation.energy_bounds_pj[0],
+        "energy_high_pj": evaluation.energy_bounds_pj[1],
         "area_um2": evaluation.area_um2,
+        "area_low_um2": evaluation.area_bounds_um2[0],
+        "area_high_um2": evaluation.area_bounds_um2[1],
+        "array_um2": evaluation.array_um2,
         "energy": json.dumps(dict(evaluation.energy)),
         "area": json.dumps(dict(evaluation.area)),
         "gemms": json.dumps(gemms),

@@ -16,12 +16,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError, StoreError, ToolError
 from dovetail.models.importers import load_workload
 from dovetail.models.trace import Trace
 from dovetail.provenance import machine_provenance, result_provenance
 from dovetail.sweeps import worker
 from dovetail.sweeps.axes import Candidate, Sweep
+from dovetail.sweeps.evaluate import find_technology
 from dovetail.sweeps.store import Store
 from dovetail.systems import resolve, system
 
@@ -58,6 +60,13 @@ class SweepSummary:
         return self.evaluated / self.seconds
 
 
+def load_traces(sweep: Sweep) -> tuple[Trace, ...]:
+    """Traces of the sweep's workloads, in its order."""
+    return tuple(
+        load_workload(w.network, phase=w.phase, batch=w.batch, seq=w.seq) for w in sweep.workloads
+    )
+
+
 def run_sweep(
     sweep: Sweep,
     path: Path,
@@ -86,9 +95,7 @@ def run_sweep(
     jobs = (os.cpu_count() or 1) if jobs is None else jobs
     if jobs < 1:
         raise ConfigError(f"jobs={jobs} must be at least 1; set it to the number of processors")
-    traces = tuple(
-        load_workload(w.network, phase=w.phase, batch=w.batch, seq=w.seq) for w in sweep.workloads
-    )
+    traces = load_traces(sweep)
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     with _store(sweep, traces, path, resume=resume) as store:
         done = bytearray(len(sweep))
@@ -129,10 +136,11 @@ def _store(sweep: Sweep, traces: tuple[Trace, ...], path: Path, *, resume: bool)
     """Open the store to append to, having checked that it holds this very sweep."""
     # Through JSON, as it will be read back.
     definition = json.loads(json.dumps(sweep.definition()))
+    prices = json.loads(json.dumps(_prices(find_technology(sweep.technology))))
     provenance = result_provenance()
     workloads = [_workload_row(at, trace) for at, trace in enumerate(traces)]
     if not (resume and path.exists()):
-        meta = {"sweep": definition, "provenance": provenance}
+        meta = {"sweep": definition, "technology": prices, "provenance": provenance}
         return Store.create(path, meta=meta, workloads=workloads)
     store = Store.append(path)
     try:
@@ -141,6 +149,8 @@ def _store(sweep: Sweep, traces: tuple[Trace, ...], path: Path, *, resume: bool)
         ids = [row["trace_id"] for row in store.query("SELECT * FROM workloads ORDER BY workload")]
         if not changed and ids != [row["trace_id"] for row in workloads]:
             changed = ["a network"]
+        if not changed and store.meta("technology") != prices:
+            changed = ["the technology table"]
         if changed:
             raise StoreError(
                 f"{path}: holds a sweep that differs from {sweep.name!r} in {', '.join(changed)}; "
@@ -156,6 +166,25 @@ def _store(sweep: Sweep, traces: tuple[Trace, ...], path: Path, *, resume: bool)
         store.close()
         raise
     return store
+
+
+def _prices(table: Technology) -> dict[str, Any]:
+    """What the report needs of a technology, each figure with its source."""
+    return {
+        "name": table.name,
+        "title": table.title,
+        "notes": list(table.notes),
+        "figures": {
+            path: {
+                "value": figure.range.value,
+                "low": figure.range.low,
+                "high": figure.range.high,
+                "node_nm": figure.node_nm,
+                "source": figure.source,
+            }
+            for path, figure in table.figures().items()
+        },
+    }
 
 
 def _workload_row(at: int, trace: Trace) -> dict[str, Any]:

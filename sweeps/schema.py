@@ -23,7 +23,12 @@ POINT_COLUMNS = (
     ("utilization", "REAL"),
     ("time_ms", "REAL"),
     ("energy_pj", "REAL"),
+    ("energy_low_pj", "REAL"),  # from the uncertainty of the technology's figures
+    ("energy_high_pj", "REAL"),
     ("area_um2", "REAL"),
+    ("area_low_um2", "REAL"),
+    ("area_high_um2", "REAL"),
+    ("array_um2", "REAL"),  # of the array alone
     ("error", "REAL"),  # of the real-weight network against floating point
     ("energy", "TEXT"),  # JSON: component to pJ
     ("area", "TEXT"),  # JSON: component to um2

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dovetail.arch.technology import Technology, technology
+from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
 from dovetail.sweeps.axes import Candidate
-from dovetail.sweeps.evaluate import evaluate, evaluation_row
+from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology
 from dovetail.systems import System, resolve
 
 
@@ -51,7 +51,7 @@ def start(context: Context) -> None:
     _loaded[:] = [
         _Loaded(
             context,
-            technology(context.technology),
+            find_technology(context.technology),
             resolve(context.system.design),
             resolve(context.reject) if context.reject else None,
         )

@@ -46,7 +46,9 @@ class System:
     technology : str
         Name of the technology table used unless told otherwise.
     accountings : mapping of str to str
-        Other cost models than the simulator, by name: ``(design, trace) -> RunResult``.
+        Other cost models than the simulator, by name: ``(design, trace)`` to an object with
+        ``cycles``, ``stall_cycles``, ``macs``, ``utilization`` and ``energy``, a dataclass of
+        parts in pJ.
     sweeps : mapping of str to str
         Name to ``() -> Sweep``.
     units : mapping of str to str
@@ -88,7 +90,8 @@ _SYSTEMS = {
         certify="dovetail.lockstep:certify",
         error="dovetail.sweeps.mixpe_error:output_error",
         error_fields=("group", "zero_point", "kv_bits", "engine.core"),
-        technology="nangate45",
+        technology="mixed-28-45",
+        accountings={"authors": "dovetail.sim.authors:account_as_authors"},
         sweeps={
             "demo": "dovetail.sweeps.demo:sweep",
             "mixpe_vs_int8": "dovetail.sweeps.mixpe_vs_int8:sweep",

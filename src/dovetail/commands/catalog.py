@@ -1,0 +1,36 @@
+"""``dovetail list``: everything that has a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dovetail.commands.design import AsJson
+
+
+def list_all(json: AsJson = False) -> None:
+    """List systems, presets, networks, technologies, sweeps, units and papers.
+
+    Example: dovetail list --json
+    """
+    from dovetail.arch.technology import technologies
+    from dovetail.commands.output import print_json, print_table
+    from dovetail.models.networks.registry import network_names
+    from dovetail.systems import resolve, systems
+
+    data: dict[str, Any] = {
+        "systems": {entry.name: entry.title for entry in systems()},
+        "presets": {entry.name: list(resolve(entry.presets)()) for entry in systems()},
+        "networks": list(network_names()),
+        "technologies": list(technologies()),
+        "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
+        "units": sorted(name for entry in systems() for name in entry.units),
+        "papers": sorted(name for entry in systems() for name in entry.papers),
+    }
+    if json:
+        print_json(data)
+        return
+    rows: list[tuple[str, str]] = [("systems", f"{n}: {t}") for n, t in data["systems"].items()]
+    rows += [(f"presets of {name}", ", ".join(names)) for name, names in data["presets"].items()]
+    for kind in ("networks", "technologies", "sweeps", "units", "papers"):
+        rows.append((kind, ", ".join(data[kind])))
+    print_table("Dovetail knows", ("what", "names"), rows)

@@ -1,0 +1,70 @@
+"""Options with which commands choose a design: a preset or a file, and changed fields."""
+
+from __future__ import annotations
+
+import tomllib
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dovetail.errors import ConfigError
+from dovetail.systems import System, resolve
+
+SystemName = Annotated[str, typer.Argument(metavar="SYSTEM", help="a system: see `dovetail list`")]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", metavar="P", help="a preset, or a .toml file that holds a design"),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="change a field, such as engine.rows=16"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
+
+
+def chosen_design(system: System, preset: str | None, changes: list[str] | None) -> Any:
+    """Return the design of ``preset`` (the system's first where None) with ``changes`` applied."""
+    names = resolve(system.presets)()
+    preset = preset or names[0]
+    if preset.endswith(".toml"):
+        values, source = _read(Path(preset)), preset
+        design = resolve(system.design)(values, source=source)
+    else:
+        source = f"preset {preset}"
+        design = resolve(system.preset)(preset)
+    if not changes:
+        return design
+    values = deepcopy(design.to_dict())
+    for change in changes:
+        _apply(values, change)
+    return resolve(system.design)(values, source=f"{source} with --set {' '.join(changes)}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); correct the path") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}; correct that place") from None
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    name, equals, text = change.partition("=")
+    if not name or not equals:
+        raise ConfigError(
+            f"--set {change}: must be FIELD=VALUE, such as engine.rows=16; correct it"
+        )
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values.get(parent, {})
+        if not isinstance(values, dict):
+            values = {}
+    if last not in values or isinstance(values[last], dict):
+        raise ConfigError(f"--set {change}: no field named {name!r}; see `dovetail list`")
+    try:
+        values[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = text  # a word such as int8 needs no quotes

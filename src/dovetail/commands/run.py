@@ -1,0 +1,161 @@
+"""``dovetail run``: one design point on one workload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dovetail.commands.design import AsJson, Changes, Preset, SystemName
+from dovetail.commands.workload import Batch, Network, PhaseOption, Seq
+
+
+def run(
+    system: SystemName,
+    network: Network,
+    preset: Preset = None,
+    change: Changes = None,
+    phase: PhaseOption = None,
+    batch: Batch = None,
+    seq: Seq = None,
+    technology: Annotated[
+        str | None, typer.Option(metavar="T", help="prices; a name or a .toml file")
+    ] = None,
+    accounting: Annotated[
+        str, typer.Option(metavar="A", help="honest, or a paper's own such as authors")
+    ] = "honest",
+    timeline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the tiles' timeline for Perfetto")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Simulate one design point: cycles, stalls, energy, area, utilization.
+
+    Example: dovetail run mixpe --preset w4a8-32x32 --network llama2-7b --set engine.rows=16
+    """
+    from dovetail import systems
+    from dovetail.commands.design import chosen_design
+    from dovetail.commands.output import print_json, write_text
+    from dovetail.errors import ConfigError
+    from dovetail.models.importers import load_workload
+
+    entry = systems.system(system)
+    design = chosen_design(entry, preset, change)
+    if accounting != "honest" and accounting not in entry.accountings:
+        raise ConfigError(
+            f"no accounting named {accounting!r}; those of {system} are "
+            f"{', '.join(('honest', *entry.accountings))}"
+        )
+    trace = load_workload(network, phase=phase, batch=batch, seq=seq)
+    if accounting == "honest":
+        data = _honest(entry, design, trace, technology or entry.technology)
+    elif technology or timeline:
+        raise ConfigError(
+            f"--technology and --timeline belong to accounting honest; {accounting!r} has its own "
+            f"prices and no tiles: leave them out"
+        )
+    else:
+        data = _other(systems.resolve(entry.accountings[accounting]), design, trace)
+    data = {
+        "system": system,
+        "design_id": design.design_id,
+        "network": trace.network,
+        "phase": trace.phase,
+        "batch": trace.batch,
+        "seq": trace.seq,
+        "trace_id": trace.trace_id,
+        "accounting": accounting,
+        **data,
+    }
+    if timeline is not None:
+        import json as encoder
+
+        write_text(timeline, encoder.dumps(systems.resolve(entry.timeline)(design, trace)))
+    if json:
+        print_json(data)
+    else:
+        _print(data, trace)
+
+
+def _honest(entry: Any, design: Any, trace: Any, technology: str) -> dict[str, Any]:
+    import time
+
+    from dovetail.sweeps.evaluate import evaluate, find_technology
+    from dovetail.systems import resolve
+
+    table = find_technology(technology)
+    evaluation = evaluate(design, trace, system=entry, technology=table)
+    result = evaluation.result
+    # Again with the mappings found: what one more simulation of this design costs.
+    mappings = {op.result.gemm: op.result.mapping for op in result.ops}
+    began = time.perf_counter()
+    resolve(entry.simulate)(design, trace, mappings=mappings)
+    seconds = time.perf_counter() - began
+    return {
+        "technology": technology,
+        "cycles": result.cycles,
+        "stall_cycles": result.stall_cycles,
+        "time_ms": evaluation.time_ms,
+        "energy_pj": evaluation.energy_pj,
+        "energy_range_pj": list(evaluation.energy_bounds_pj),
+        "area_um2": evaluation.area_um2,
+        "area_range_um2": list(evaluation.area_bounds_um2),
+        "array_um2": evaluation.array_um2,
+        "macs": result.macs,
+        "utilization": result.utilization,
+        "simulation_s": seconds,
+        "events": {event.value: int(count) for event, count in result.events.items()},
+        "energy": dict(evaluation.energy),
+        "area": dict(evaluation.area),
+    }
+
+
+def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:
+    import time
+    from dataclasses import asdict
+
+    began = time.perf_counter()
+    result = account(design, trace)
+    seconds = time.perf_counter() - began
+    energy = asdict(result.energy)
+    return {
+        "cycles": result.cycles,
+        "stall_cycles": result.stall_cycles,
+        "energy_pj": sum(energy.values()),
+        "area_um2": None,
+        "macs": result.macs,
+        "utilization": result.utilization,
+        "simulation_s": seconds,
+        "events": {},
+        "energy": {name.removesuffix("_pj"): value for name, value in energy.items()},
+        "area": {},
+    }
+
+
+def _print(data: dict[str, Any], trace: Any) -> None:
+    from dovetail.commands.output import print_table, shown
+
+    rows = [
+        ("cycles", shown(data["cycles"])),
+        *((f"  {name}", shown(count)) for name, count in data["events"].items() if "stall" in name),
+        ("stall cycles", shown(data["stall_cycles"])),
+        ("MACs", shown(data["macs"])),
+        ("utilization", f"{data['utilization']:.1%}"),
+        ("energy", shown(data["energy_pj"] * 1e-9, "mJ")),
+        *((f"  {name}", shown(pj * 1e-9, "mJ")) for name, pj in data["energy"].items()),
+    ]
+    if "time_ms" in data:
+        rows.insert(1, ("time", shown(data["time_ms"], "ms")))
+    if data["area_um2"] is not None:
+        rows.append(("area", shown(data["area_um2"] * 1e-6, "mm2")))
+        rows += [(f"  {name}", shown(um2 * 1e-6, "mm2")) for name, um2 in data["area"].items()]
+    title = (
+        f"{data['system']} {data['design_id']} on {trace.network} {trace.phase}, "
+        f"batch {trace.batch}, {trace.seq} tokens, accounting {data['accounting']}"
+    )
+    print_table(title, ("what", "value"), rows, right=" r")
+    others = sum(op.operations for op in trace.others)
+    if others:
+        share = others / (others + 2 * trace.macs)
+        print(f"not modelled in time: {share:.2%} of the operations (norms, softmax and the like)")

@@ -1,0 +1,120 @@
+"""``dovetail sweep``: evaluate a design space into a store, and show its front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dovetail.commands.design import AsJson
+
+FRONT_SHOWN = 40  # rows on a terminal
+
+
+def sweep(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="a sweep, or a .toml file")],
+    store: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="reports/out/NAME/sweep.sqlite unless given"),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="continue a store that exists")] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="worker processes; one a processor unless given")
+    ] = None,
+    objectives: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="what the front minimises; the sweep's own unless given"),
+    ] = None,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="run every design on the front in Verilator")
+    ] = False,
+    certify_limit: Annotated[
+        int | None, typer.Option(min=1, help="certify at most so many, the telling ones first")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Evaluate every point of a design space into a result store, then show the Pareto front.
+
+    Exits with 1 where a certificate fails.
+
+    Example: dovetail sweep demo --certify --certify-limit 4
+    """
+    from dovetail.commands.output import note, print_json, progress_bar
+    from dovetail.sweeps.certify import certify_points, first_to_certify
+    from dovetail.sweeps.definition import load_sweep
+    from dovetail.sweeps.front import front_points
+    from dovetail.sweeps.runner import load_traces, run_sweep
+    from dovetail.sweeps.store import Store
+
+    chosen = load_sweep(name)
+    path = store or Path("reports") / "out" / chosen.name / "sweep.sqlite"
+    wanted = tuple(objectives.split(",")) if objectives else ()
+    with progress_bar(chosen.name, unit="points") as move:
+        summary = run_sweep(chosen, path, resume=resume, jobs=jobs, progress=move)
+    with Store.append(path) if certify else Store.open(path) as opened:
+        front = front_points(opened, wanted)
+        if certify:
+            first = first_to_certify(opened, front, certify_limit, wanted)
+            with progress_bar("certify", unit="designs") as move:
+                certify_points(opened, first, load_traces(chosen), progress=move)
+        certificates = list(opened.query("SELECT point, passed FROM certificates"))
+        if not json:
+            _print_front(
+                opened, front, wanted, {row["point"]: row["passed"] for row in certificates}
+            )
+    failed = [row["point"] for row in certificates if not row["passed"]]
+    data = {
+        "points": summary.points,
+        "rejected": summary.rejected,
+        "failed": summary.failed,
+        "front": list(front),
+        "certified": len(certificates) - len(failed),
+        "not_certified": failed,
+        "store": str(path),
+        "points_per_second": summary.points_per_second,
+        "seconds": summary.seconds,
+    }
+    if json:
+        print_json(data)
+    else:
+        print(
+            f"{summary.points} points, {summary.rejected} rejected, {summary.failed} failed; "
+            f"{summary.evaluated} evaluated now, {summary.points_per_second:.0f} a second"
+        )
+        print(f"front: {len(front)} points, {data['certified']} certified\nstore: {path}")
+    if failed:
+        note(f"certificates failed: points {', '.join(map(str, failed))}")
+        raise typer.Exit(1)
+
+
+def _print_front(
+    store: Any, front: tuple[int, ...], objectives: tuple[str, ...], passed: dict[int, int]
+) -> None:
+    import json as encoder
+
+    from dovetail.commands.output import print_table, shown
+
+    names = objectives or tuple(store.meta("sweep")["objectives"])
+    rows = []
+    for row in store.query(
+        f"SELECT * FROM points JOIN workloads USING (workload) "
+        f"WHERE point IN (SELECT value FROM json_each(?)) "
+        f"ORDER BY workload, {names[0]}, point",
+        [encoder.dumps(front[:FRONT_SHOWN])],
+    ):
+        settings = encoder.loads(row["settings"])
+        short = " ".join(f"{k.rsplit('.', 1)[-1]}={v}" for k, v in settings.items())
+        mark = {None: "", 0: "FAILED", 1: "yes"}[passed.get(row["point"])]
+        rows.append(
+            (row["point"], row["phase"], *(shown(row[name]) for name in names), short, mark)
+        )
+    more = len(front) - len(rows)
+    print_table(
+        store.meta("sweep")["question"],
+        ("point", "phase", *names, "settings", "certified"),
+        rows,
+        right="r " + "r" * len(names),
+    )
+    if more:
+        print(f"... and {more} more; all of them: dovetail report {store.path} --table FILE.csv")

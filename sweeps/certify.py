@@ -1,0 +1,86 @@
+"""Certificates: run the designs on a front as RTL, in lockstep with the simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from dovetail.models.trace import Trace
+from dovetail.sweeps.store import Store
+from dovetail.systems import resolve, system
+
+
+def certify_points(
+    store: Store,
+    points: Sequence[int],
+    traces: Sequence[Trace],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Certify each of ``points`` that has no certificate yet, and store the certificates.
+
+    Parameters
+    ----------
+    store : Store
+        Open for writing.
+    points : sequence of int
+    traces : sequence of Trace
+        The workloads of the store, in its order.
+    """
+    held = {row["point"] for row in store.query("SELECT point FROM certificates")}
+    entry = system(store.meta("sweep")["system"])
+    parse, certify = resolve(entry.design), resolve(entry.certify)
+    progress(0, len(points))
+    for done, point in enumerate(points, 1):
+        if point not in held:
+            (row,) = store.query("SELECT design, workload FROM points WHERE point = ?", [point])
+            design = parse(json.loads(row["design"]), source=f"point {point}")
+            store.add_certificate(_row(point, certify(design, traces[row["workload"]])))
+        progress(done, len(points))
+
+
+def _row(point: int, certificate: Any) -> dict[str, Any]:
+    plain = asdict(certificate)
+    return {
+        "point": point,
+        "passed": int(certificate.passed),
+        "cases": json.dumps(plain["cases"]),
+        "cycles": certificate.cycles,
+        "mismatches": json.dumps(plain["mismatches"]),
+        "seconds": certificate.seconds,
+    }
+
+
+def first_to_certify(
+    store: Store, front: Sequence[int], limit: int | None, objectives: Sequence[str] = ()
+) -> tuple[int, ...]:
+    """Choose at most ``limit`` points of a front, the telling ones first.
+
+    In turn for each objective and workload the best point, then the second best, and so on, since
+    those are the points that a reader quotes.
+    """
+    if limit is None or limit >= len(front):
+        return tuple(front)
+    objectives = objectives or store.meta("sweep")["objectives"]
+    columns = ", ".join(f'"{name}"' for name in objectives)
+    rows = [
+        tuple(row)
+        for row in store.query(
+            f"SELECT point, workload, {columns} FROM points "
+            f"WHERE point IN (SELECT value FROM json_each(?))",
+            [json.dumps(list(front))],
+        )
+    ]
+    ranked = [
+        sorted((row for row in rows if row[1] == workload), key=lambda row: (row[at], row[0]))
+        for at in range(2, 2 + len(objectives))
+        for workload in sorted({row[1] for row in rows})
+    ]
+    chosen: dict[int, None] = {}
+    for place in range(max(len(ranking) for ranking in ranked)):
+        for ranking in ranked:
+            if place < len(ranking) and len(chosen) < limit:
+                chosen[ranking[place][0]] = None
+    return tuple(sorted(chosen))

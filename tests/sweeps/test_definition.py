@@ -1,0 +1,110 @@
+"""sweeps/definition.py."""
+
+from pathlib import Path
+
+import pytest
+
+from dovetail.errors import ConfigError
+from dovetail.sweeps.definition import load_sweep, sweep_names
+
+pytestmark = pytest.mark.usefixtures("fake")
+
+GOOD = """
+name = "mine"
+question = "Which group?"
+system = "fake"
+preset = "w4a8-8x8"
+
+[axes]
+group = [32, 64]
+"engine.rows" = [4, 8]
+
+[axes.engine]
+cols = [8]
+
+[[linked]]
+fields = ["engine.core", "engine.port_bits"]
+values = [["int8", 128], ["mixpe_w4a8", 256]]
+
+[[workloads]]
+network = "llama2-7b"
+phase = "decode"
+seq = 64
+
+[limits]
+time_ms = 5
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_reads_a_file(tmp_path: Path) -> None:
+    sweep = load_sweep(write(tmp_path, GOOD))
+    assert len(sweep) == 8
+    assert sweep.candidate(0).settings == {
+        "engine.core": "int8",
+        "engine.port_bits": 128,
+        "group": 32,
+        "engine.rows": 4,
+        "engine.cols": 8,
+    }
+    assert sweep.base["engine"]["dram_latency_cycles"] == 16  # the preset's
+    assert sweep.limits == {"time_ms": 5.0}
+
+
+def test_finds_a_sweep_by_name() -> None:
+    assert "fake" in sweep_names()
+    assert load_sweep("fake").name == "fake"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('name = "mine"\n', ""), r"name: Field required$"),
+        (('name = "mine"\n', 'name = "a/b"\n'), r"name: String should match pattern"),
+        (("question", "qestion"), r"question: Field required; .*mine\.toml: qestion: Unexpected k"),
+        (('preset = "w4a8-8x8"\n', ""), r"base: give either preset = \"\.\.\.\" or a \[base\] tab"),
+        (('"fake"', '"fike"'), None),
+        (("group = [32, 64]", "group = 32"), r"axes: group: 32 must be a list of values; put it "),
+        (("group = [32, 64]", "group = []"), r"axes: group: empty; give at least one value$"),
+        (("group = [32, 64]", "group = [nan]"), r"axes: group: nan is not a number; remove it$"),
+        (("group = [32, 64]", "group = [32, 32]"), r"axes: group: 32 is given twice; remove one"),
+        (("engine.rows", "engine.rws"), r"axes: engine\.rws: no such field of a fake design; the"),
+        (("seq = 64", "seq = 0"), r"workloads\.0\.seq: Input should be greater than 0$"),
+        (("seq = 64", "seq = true"), r"workloads\.0\.seq: Input should be a valid integer$"),
+        (("time_ms = 5", "time_ms = nan"), r"limits: time_ms: nan must be a positive number for"),
+        (("time_ms = 5", "tme = 5"), r"limits: tme: 5\.0 must be a positive number for one of ti"),
+        (("group = [32, 64]", "group = [32"), r"not TOML: .*; correct that place$"),
+    ],
+)
+def test_names_file_and_field(tmp_path: Path, change: tuple[str, str], message: str | None) -> None:
+    path = write(tmp_path, GOOD.replace(*change))
+    start = f"^{path}: " if message else "^no system named 'fike'; the systems are "
+    with pytest.raises(ConfigError, match=start + (message or "")) as caught:
+        load_sweep(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_a_file_without_axes(tmp_path: Path) -> None:
+    text = GOOD[: GOOD.index("[axes]")] + '[[workloads]]\nnetwork = "vit-b-16"\n'
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"^{path}: axes: empty; name at least one field and"):
+        load_sweep(path)
+
+
+def test_refuses_what_is_no_file() -> None:
+    with pytest.raises(ConfigError, match=r"^no sweep named 'dmo'; the sweeps are .*\.toml file$"):
+        load_sweep("dmo")
+    with pytest.raises(ConfigError, match=r"^/no/x\.toml: cannot be read \(No such file or dir"):
+        load_sweep("/no/x.toml")
+
+
+def test_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=rf"^{path}: not TOML: 'utf-8' codec .*; correct that"):
+        load_sweep(str(path))
