@@ -234,6 +234,20 @@ class GemmEngineConfig:
         return max(self.rows, 2)
 
     @property
+    def result_latency_cycles(self) -> int:
+        """From the cycle after a tile's last k enters until its results can be written back.
+
+        Scratchpad and input register (2), skew down the rows and the drain of ``rows`` results
+        (2 rows - 1), skew across the columns (cols), dequantise and accumulate.
+        """
+        return 2 * self.rows + self.cols + 3
+
+    @property
+    def segments_in_flight(self) -> int:
+        """Segments that have entered the array and still need their scales, at most."""
+        return (2 * self.rows + self.cols + 2) // self.drain_cycles + 2
+
+    @property
     def design_id(self) -> str:
         """Twelve hex digits that name this design point; equal configurations have equal ids."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}

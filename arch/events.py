@@ -33,7 +33,8 @@ class Event(StrEnum):
     ACCUMULATE = "accumulate"  # one 48-bit addition (or first store) to an accumulator
     OUTPUT = "output"  # one result rounded and saturated to 16 bits
 
-    # scratchpads; one count is one word of the width that the configuration states
+    # scratchpads; a read is one word of the core's width (``SpadShape.word_bits``), a write one
+    # beat of the DRAM port; an accumulator word is one row of ``cols`` accumulators
     ACTIVATION_READ = "activation_read"
     ACTIVATION_WRITE = "activation_write"
     WEIGHT_READ = "weight_read"

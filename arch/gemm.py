@@ -93,7 +93,7 @@ class Descriptor:
     rows_last, cols_last, k : int
         Valid rows and columns of the last blocks, and the reduction length.
     tile_m, tile_n, tile_k : int
-        Tile in blocks and groups; ``tile_k_slices`` is the same in k.
+        Tile in blocks and groups.
     group_log2, n_outer, int8, signed : int
         Group length, loop order, INT8 weights, and whether INT4 weights are symmetric.
     output_shift : int
@@ -102,6 +102,10 @@ class Descriptor:
         Right shift of weight x scale in the INT8 core's weight dequantiser, 0 to 15.
     activation_block_beats, weight_block_beats, scale_block_beats, output_tile_beats : int
         Beats of one whole block (of one array tile of results) in DRAM.
+    activation_tile_beats, weight_tile_beats, scale_tile_beats : int
+        From one tile of blocks to the next.
+    output_column_beats, output_tile_m_beats, output_tile_n_beats : int
+        From one column of array tiles to the next, and from one tile to the next along m and n.
     activation_address, weight_address, scale_address, output_address : int
         First beat of each operand.
     """
@@ -125,6 +129,12 @@ class Descriptor:
     weight_block_beats: int
     scale_block_beats: int
     output_tile_beats: int
+    activation_tile_beats: int
+    weight_tile_beats: int
+    scale_tile_beats: int
+    output_column_beats: int
+    output_tile_m_beats: int
+    output_tile_n_beats: int
     activation_address: int
     weight_address: int
     scale_address: int
@@ -255,6 +265,12 @@ def describe(
         weight_block_beats=weight,
         scale_block_beats=scale,
         output_tile_beats=output,
+        activation_tile_beats=mapping.tile_m * activation,
+        weight_tile_beats=mapping.tile_n * weight,
+        scale_tile_beats=mapping.tile_n * scale,
+        output_column_beats=m_blocks * output,
+        output_tile_m_beats=mapping.tile_m * output,
+        output_tile_n_beats=mapping.tile_n * m_blocks * output,
         activation_address=0,
         weight_address=weight_address,
         scale_address=scale_address,

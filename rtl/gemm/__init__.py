@@ -1,0 +1,1 @@
+"""What every GEMM engine shares: tile loop, loader, scratchpads, accumulators, writer, control."""

@@ -1,0 +1,54 @@
+"""The 48-bit adder in front of a column's accumulators."""
+
+from __future__ import annotations
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.hdl import Elaboratable
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.engine import ACCUMULATOR_BITS
+
+__all__ = ["Accumulate"]
+
+
+class Accumulate(wiring.Component):
+    """``o = (0 if first else stored) + increment``, one cycle after ``first`` and ``increment``.
+
+    :Latency: 1 cycle from ``increment``; ``stored`` belongs to that later cycle.
+    :Throughput: one addition per cycle.
+    :Ready path: none.
+    :Reference: integer addition modulo 2^48.
+
+    Parameters
+    ----------
+    increment_bits : int
+        Width of the signed increment.
+
+    Members
+    -------
+    first : unsigned(1)
+        Store the increment instead of adding it.
+    increment : signed(increment_bits)
+    stored, o : signed(48)
+        The accumulator as read, and as written back.
+    """
+
+    def __init__(self, *, increment_bits: int) -> None:
+        self._increment_bits = increment_bits
+        super().__init__(
+            {
+                "first": In(1),
+                "increment": In(signed(increment_bits)),
+                "stored": In(signed(ACCUMULATOR_BITS)),
+                "o": Out(signed(ACCUMULATOR_BITS)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        first = Signal()
+        increment = Signal(signed(self._increment_bits))
+        m.d.sync += [first.eq(self.first), increment.eq(self.increment)]
+        m.d.comb += self.o.eq(Mux(first, 0, self.stored) + increment)
+        return m

@@ -1,0 +1,31 @@
+"""The engine's run-time registers as a hardware layout; fields as in ``arch.gemm.Descriptor``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from amaranth.lib import data
+
+from dovetail.arch.gemm import Descriptor
+
+__all__ = ["ADDRESS_BITS", "DESCRIPTOR", "SIZE_BITS"]
+
+ADDRESS_BITS = 32  # of one beat in DRAM
+SIZE_BITS = 21  # of a count of blocks, groups, k or beats
+_NARROW = {
+    "group_log2": 4,
+    "n_outer": 1,
+    "int8": 1,
+    "signed": 1,
+    "output_shift": 6,
+    "weight_shift": 4,
+}
+
+
+def _width(name: str) -> int:
+    if name.endswith(("_beats", "_address")):
+        return ADDRESS_BITS
+    return _NARROW.get(name, SIZE_BITS)
+
+
+DESCRIPTOR = data.StructLayout({field.name: _width(field.name) for field in fields(Descriptor)})

@@ -1,0 +1,260 @@
+"""The sequencer: streams one k of both operands a cycle from the scratchpads into the core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.rtl.gemm.descriptor import DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.drain import segment
+from dovetail.rtl.gemm.spad import row_index, word_index
+from dovetail.rtl.gemm.tile_loop import TileLoop
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Walk array tiles and segments of each tile as soon as its operands are there.
+
+    A segment is what the PEs sum before they drain: a group (for INT8 weights on a nibble array,
+    the group's signed high nibbles, then its unsigned low nibbles), or a whole k tile for a core
+    that dequantises before the array.  A segment starts when the one before has entered and the
+    drain chain will be free by the time it ends.
+
+    :Latency: operands leave the scratchpads one cycle after ``stream``.
+    :Throughput: one k per cycle, without a gap between segments and tiles.
+    :Ready path: none; waits only before a segment.
+    :Reference: :func:`dovetail.sim.gemm_engine.simulate_gemm`.
+
+    Members
+    -------
+    descriptor, start : In
+    weights_any, activations_any, output_any : unsigned(1)
+        A loaded half of each operand, and a free half of the accumulators.
+    take_weights, take_activations, take_output : unsigned(1)
+        The tile that starts now uses one of each.
+    free_weights, free_activations : unsigned(1)
+        The tile that ends now was the last to use its half.
+    stream : unsigned(1)
+        A k enters the core.
+    stall_weights, stall_activations, stall_output, stall_dequant : unsigned(1)
+        Why none does; the first cause that holds.
+    done : unsigned(1)
+        Everything has entered.
+    <x>_half, <x>_row, <x>_word, <x>_read : Out, for x in a, w, s
+        Scratchpad reads.
+    odd, scale_valid, first, last : Out
+        Of the k that enters, as in :func:`~dovetail.rtl.gemm.core.operands`.
+    segment : segment(config)
+    rows_valid, cols_valid : Out
+        Rows and columns of the array tile that belong to the GEMM.
+    """
+
+    def __init__(self, config: GemmEngineConfig) -> None:
+        self._config = config
+        members: dict[str, Any] = {"descriptor": In(DESCRIPTOR), "start": In(1)}
+        for name in ("weights", "activations", "output"):
+            members[f"{name}_any"] = In(1)
+            members[f"take_{name}"] = Out(1)
+            members[f"stall_{name}"] = Out(1)
+        for name in (
+            "free_weights free_activations stream stall_dequant done "
+            "odd scale_valid first last a_half w_half s_half a_read w_read s_read"
+        ).split():
+            members[name] = Out(1)
+        for name, shape in (
+            ("a", config.activation),
+            ("w", config.weight),
+            ("s", config.scale),
+        ):
+            members[f"{name}_row"] = Out(row_index(shape))
+            members[f"{name}_word"] = Out(word_index(shape))
+        members |= {
+            "segment": Out(segment(config)),
+            "rows_valid": Out(range(config.rows + 1)),
+            "cols_valid": Out(range(config.cols + 1)),
+        }
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        d: Any = self.descriptor
+        group_segments = config.core != "int8"
+        m.submodules.loop = loop = TileLoop(config)
+
+        active = Signal()
+        begun = Signal()  # the tile's first k has entered
+        mi, ni = Signal(SIZE_BITS), Signal(SIZE_BITS)
+        position = Signal(SIZE_BITS)  # k of the tile at which the segment starts
+        kk = Signal(SIZE_BITS)  # k within the segment
+        low_pass = Signal()
+        group_index = Signal(SIZE_BITS)
+        a_base, w_base, s_base = (Signal(SIZE_BITS, name=f"{x}_base") for x in "aws")
+        array_tile = Signal(range(config.accumulator_half_tiles * config.rows + 1))
+        halves = Signal(data.StructLayout({"a": 1, "w": 1, "out": 1}))
+        drain_left = Signal(range(config.drain_cycles + 1))
+
+        group = Signal(SIZE_BITS)
+        remaining = Signal(SIZE_BITS)
+        length = Signal(SIZE_BITS)
+        m.d.comb += [
+            loop.descriptor.eq(self.descriptor),
+            loop.start.eq(self.start),
+            group.eq(1 << d.group_log2),
+            remaining.eq(loop.k_count - position),
+            length.eq(Mux(remaining < group, remaining, group) if group_segments else remaining),
+            self.done.eq(~active),
+        ]
+
+        # When a segment may start.
+        waits_w = ~begun & loop.w_new & ~self.weights_any
+        waits_a = ~begun & loop.a_new & ~self.activations_any
+        waits_out = ~begun & loop.first_k & ~self.output_any
+        waits_drain = (kk == 0) & (drain_left > length)
+        with m.If(active):
+            with m.If(waits_w):
+                m.d.comb += self.stall_weights.eq(1)
+            with m.Elif(waits_a):
+                m.d.comb += self.stall_activations.eq(1)
+            with m.Elif(waits_out):
+                m.d.comb += self.stall_output.eq(1)
+            with m.Elif(waits_drain):
+                m.d.comb += self.stall_dequant.eq(1)
+            with m.Else():
+                m.d.comb += self.stream.eq(1)
+
+        segment_last = Signal()  # the segment that runs is the array tile's last
+        n_done, m_done, tile_done = Signal(), Signal(), Signal()
+        more_passes = Signal()
+        end = Signal()
+        m.d.comb += [
+            more_passes.eq(d.int8 & ~low_pass if group_segments else 0),
+            segment_last.eq((remaining == length) & ~more_passes),
+            n_done.eq(ni == loop.n_count - 1),
+            m_done.eq(mi == loop.m_count - 1),
+            tile_done.eq(segment_last & n_done & m_done),
+            self.first.eq(kk == 0),
+            self.last.eq(kk == length - 1),
+            end.eq(self.stream & self.last),
+            self.take_weights.eq(self.stream & ~begun & loop.w_new),
+            self.take_activations.eq(self.stream & ~begun & loop.a_new),
+            self.take_output.eq(self.stream & ~begun & loop.first_k),
+            self.free_weights.eq(end & tile_done & loop.w_free),
+            self.free_activations.eq(end & tile_done & loop.a_free),
+            self.rows_valid.eq(Mux(loop.m_last & m_done, d.rows_last, config.rows)),
+            self.cols_valid.eq(Mux(loop.n_last & n_done, d.cols_last, config.cols)),
+        ]
+        self._reads(m, loop, halves, kk, position, low_pass, group_index, (a_base, w_base, s_base))
+
+        entry: Any = self.segment
+        m.d.comb += [
+            entry.address.eq(array_tile),
+            entry.half.eq(halves.out),
+            entry.first.eq(loop.first_k & (position == 0) & ~low_pass),
+            entry.high.eq(more_passes),
+            entry.tile_last.eq(loop.last_k & tile_done),
+            entry.rows_valid.eq(self.rows_valid),
+            entry.cols_valid.eq(self.cols_valid),
+        ]
+
+        with m.If(end):
+            m.d.sync += drain_left.eq(config.drain_cycles)
+        with m.Elif(drain_left != 0):
+            m.d.sync += drain_left.eq(drain_left - 1)
+        with m.If(self.start):
+            m.d.sync += [
+                active.eq(1),
+                begun.eq(0),
+                halves.eq(0),
+                drain_left.eq(0),
+            ]
+        with m.If(self.stream):
+            m.d.sync += [begun.eq(1), kk.eq(Mux(self.last, 0, kk + 1))]
+            with m.If(self.s_read):
+                m.d.sync += group_index.eq(group_index + 1)
+        with m.If(end):
+            with m.If(more_passes):
+                m.d.sync += low_pass.eq(1)
+            with m.Elif(~segment_last):
+                m.d.sync += [low_pass.eq(0), position.eq(position + length)]
+            with m.Else():
+                m.d.sync += [
+                    low_pass.eq(0),
+                    position.eq(0),
+                    group_index.eq(0),
+                    array_tile.eq(Mux(tile_done, 0, array_tile + config.rows)),
+                    ni.eq(Mux(n_done, 0, ni + 1)),
+                    w_base.eq(Mux(n_done, 0, w_base + loop.w_rows)),
+                    s_base.eq(Mux(n_done, 0, s_base + loop.s_rows)),
+                ]
+                with m.If(n_done):
+                    m.d.sync += [
+                        mi.eq(Mux(m_done, 0, mi + 1)),
+                        a_base.eq(Mux(m_done, 0, a_base + loop.a_rows)),
+                    ]
+            with m.If(tile_done):
+                m.d.comb += loop.advance.eq(1)
+                m.d.sync += [
+                    begun.eq(0),
+                    active.eq(~loop.last),
+                    halves.a.eq(halves.a ^ loop.a_free),
+                    halves.w.eq(halves.w ^ loop.w_free),
+                    halves.out.eq(halves.out ^ loop.last_k),
+                ]
+        return m
+
+    def _reads(
+        self,
+        m: Module,
+        loop: TileLoop,
+        halves: Any,
+        kk: Signal,
+        position: Signal,
+        low_pass: Signal,
+        group_index: Signal,
+        bases: tuple[Signal, Signal, Signal],
+    ) -> None:
+        """Scratchpad addresses of the k that enters."""
+        config = self._config
+        d: Any = self.descriptor
+        k = Signal(SIZE_BITS, name="k_in_tile")
+        a_slice, w_slice, s_slice = (Signal(SIZE_BITS + 1, name=f"{x}_slice") for x in "aws")
+        high_plane = d.int8 & ~low_pass if config.core != "int8" else 0
+        group_start = (kk & ((1 << d.group_log2) - 1)) == 0
+        m.d.comb += [
+            k.eq(position + kk),
+            a_slice.eq(loop.a_offset + k),
+            w_slice.eq(loop.w_offset + (k << d.int8) + high_plane),
+            s_slice.eq(loop.s_offset + group_index),
+            self.scale_valid.eq(Mux(d.int8, self.first, group_start)),
+            self.a_read.eq(self.stream),
+            self.s_read.eq(self.stream & group_start & ~d.int8),
+            self.a_half.eq(halves.a),
+            self.w_half.eq(halves.w),
+            self.s_half.eq(halves.w),
+        ]
+        for name, shape, index, base in zip(
+            "aws",
+            (config.activation, config.weight, config.scale),
+            (a_slice, w_slice, s_slice),
+            bases,
+            strict=True,
+        ):
+            row_log2 = shape.slices_per_row.bit_length() - 1
+            word_log2 = shape.slices_per_word.bit_length() - 1
+            m.d.comb += [
+                getattr(self, f"{name}_row").eq(base + (index >> row_log2)),
+                getattr(self, f"{name}_word").eq(index[word_log2 : max(row_log2, word_log2)]),
+            ]
+        # A word that holds two k is read once for both.
+        odd = w_slice[0] if config.weight.slices_per_word == 2 else 0
+        m.d.comb += [
+            self.odd.eq(odd),
+            self.w_read.eq(self.stream & (~self.odd | (kk == 0))),
+        ]

@@ -1,0 +1,206 @@
+"""The writer: reads finished accumulators back, rounds them and writes beats to DRAM."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.engine import ACCUMULATOR_BITS, OUTPUT_BITS, GemmEngineConfig
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.output import OutputRound
+from dovetail.rtl.gemm.tile_loop import TileLoop
+from dovetail.rtl.leaf import Leaf
+
+__all__ = ["Writer", "write_beat"]
+
+
+def write_beat(config: GemmEngineConfig) -> data.StructLayout:
+    """Layout of one beat of write data; it carries its own address.
+
+    So reads and writes never contend for the command stream.
+    """
+    return data.StructLayout({"address": ADDRESS_BITS, "data": config.port_bits})
+
+
+class Writer(wiring.Component):
+    """Write the valid rows of each array tile, ``cols_padded`` results of 16 bits a row.
+
+    A row wider than a beat takes several beats; of rows narrower than a beat, several share one.
+    Each array tile starts a new beat, and lanes without a result are zero.
+
+    :Latency: 2 cycles from a row's read to its (last) beat.
+    :Throughput: one row or one beat per cycle, whichever is fewer.
+    :Ready path: the whole pipeline holds while ``o`` is valid and not ready.
+    :Reference: :func:`dovetail.models.gemm_layout.unpack_outputs`.
+
+    Members
+    -------
+    descriptor, start : In
+    ready_any : unsigned(1)
+        A finished output tile waits.
+    take : unsigned(1)
+        The tile that starts now uses it.
+    free : unsigned(1)
+        The last row of a tile has been read.
+    read, read_address, read_half, read_data
+        As in :class:`~dovetail.rtl.gemm.core.Core`.
+    o : Out(stream.Signature(write_beat(config)))
+    rows_read, outputs : Out
+        A row was read; results in it that belong to the GEMM.
+    finished : unsigned(1)
+        The last beat of the GEMM is accepted in this cycle.
+    """
+
+    def __init__(self, config: GemmEngineConfig) -> None:
+        self._config = config
+        self._round = Leaf("output_round", OutputRound(), clocked=False)
+        super().__init__(
+            {
+                "descriptor": In(DESCRIPTOR),
+                "start": In(1),
+                "ready_any": In(1),
+                "take": Out(1),
+                "free": Out(1),
+                "read": Out(1),
+                "read_address": Out(range(config.accumulator_half_tiles * config.rows)),
+                "read_half": Out(1),
+                "read_data": In(ACCUMULATOR_BITS * config.cols),
+                "o": Out(stream.Signature(write_beat(config))),
+                "rows_read": Out(1),
+                "outputs": Out(range(config.cols + 1)),
+                "finished": Out(1),
+            }
+        )
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return (self._round,)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        d: Any = self.descriptor
+        row_bits, beat_bits = config.output_row_bits, config.port_bits
+        beats_per_row = max(1, row_bits // beat_bits)
+        rows_per_beat = max(1, beat_bits // row_bits)
+        m.submodules.loop = loop = TileLoop(config, over_k=False)
+
+        active, begun = Signal(), Signal()
+        mi, ni = Signal(SIZE_BITS), Signal(SIZE_BITS)
+        row = Signal(range(config.rows + 1))
+        part = Signal(range(max(2, beats_per_row)))  # beat of the row
+        array_tile = Signal(range(config.accumulator_half_tiles * config.rows + 1))
+        half = Signal()
+        m_offset, n_offset = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+
+        hold, issue = Signal(), Signal()
+        m_done, n_done, row_done, part_done, tile_done = (
+            Signal(name=f"{name}_done") for name in ("m", "n", "row", "part", "tile")
+        )
+        rows_valid = Signal(range(config.rows + 1))
+        cols_valid = Signal(range(config.cols + 1))
+        m.d.comb += [
+            loop.descriptor.eq(self.descriptor),
+            loop.start.eq(self.start),
+            m_done.eq(mi == loop.m_count - 1),
+            n_done.eq(ni == loop.n_count - 1),
+            rows_valid.eq(Mux(loop.m_last & m_done, d.rows_last, config.rows)),
+            cols_valid.eq(Mux(loop.n_last & n_done, d.cols_last, config.cols)),
+            row_done.eq(row == rows_valid - 1),
+            part_done.eq(part == beats_per_row - 1),
+            tile_done.eq(part_done & row_done & n_done & m_done),
+            issue.eq(active & (begun | self.ready_any) & ~hold),
+            self.take.eq(issue & ~begun),
+            self.free.eq(issue & tile_done),
+            self.read.eq(issue & (part == 0)),
+            self.read_address.eq(array_tile + row),
+            self.read_half.eq(half),
+            self.rows_read.eq(self.read),
+            self.outputs.eq(Mux(self.read, cols_valid, 0)),
+        ]
+        with m.If(self.start):
+            m.d.sync += [active.eq(1), begun.eq(0), half.eq(0)]
+        with m.If(issue):
+            m.d.sync += [begun.eq(1), part.eq(Mux(part_done, 0, part + 1))]
+            with m.If(part_done):
+                m.d.sync += row.eq(Mux(row_done, 0, row + 1))
+            with m.If(part_done & row_done):
+                m.d.sync += [
+                    array_tile.eq(Mux(tile_done, 0, array_tile + config.rows)),
+                    ni.eq(Mux(n_done, 0, ni + 1)),
+                    n_offset.eq(Mux(n_done, 0, n_offset + d.output_column_beats)),
+                ]
+                with m.If(n_done):
+                    m.d.sync += [
+                        mi.eq(Mux(m_done, 0, mi + 1)),
+                        m_offset.eq(Mux(m_done, 0, m_offset + d.output_tile_beats)),
+                    ]
+            with m.If(tile_done):
+                m.d.comb += loop.advance.eq(1)
+                m.d.sync += [begun.eq(0), active.eq(~loop.last), half.eq(~half)]
+
+        # One cycle later the row is there and is rounded; in the next it leaves as beats.
+        stage = data.StructLayout(
+            {
+                "valid": 1,
+                "load": 1,  # a new row, not a further beat of the one before
+                "emit": 1,  # a beat is complete
+                "last": 1,
+                "part": part.shape(),
+                "lane": range(max(2, rows_per_beat)),
+                "address": ADDRESS_BITS,
+                "cols_valid": range(config.cols + 1),
+            }
+        )
+        lane_log2 = rows_per_beat.bit_length() - 1
+        read, out = Signal(stage), Signal(stage)
+        lane = row[:lane_log2] if lane_log2 else Const(0, 1)
+        beat = row >> lane_log2 if lane_log2 else row * beats_per_row + part
+        rounded = Signal(row_bits)
+        lanes = []
+        for col in range(config.cols):
+            result = Signal(OUTPUT_BITS, name=f"result_{col}")
+            m.submodules[f"round_{col}"] = self._round.instance(
+                i=self.read_data.word_select(col, ACCUMULATOR_BITS).as_signed(),
+                shift=d.output_shift,
+                o=result,
+            )
+            lanes.append(Mux(col < read.cols_valid, result, 0))
+        with m.If(~hold):
+            m.d.sync += [
+                read.valid.eq(issue),
+                read.load.eq(part == 0),
+                read.emit.eq((lane == rows_per_beat - 1) | row_done),
+                read.last.eq(tile_done & loop.last),
+                read.part.eq(part),
+                read.lane.eq(lane),
+                read.address.eq(loop.o_address + m_offset + n_offset + beat),
+                read.cols_valid.eq(cols_valid),
+                out.eq(read),
+            ]
+            with m.If(read.load):
+                m.d.sync += rounded.eq(Cat(*(value[:OUTPUT_BITS] for value in lanes)))
+
+        payload: Any = self.o.payload
+        m.d.comb += [
+            self.o.valid.eq(out.valid & out.emit),
+            hold.eq(self.o.valid & ~self.o.ready),
+            payload.address.eq(out.address),
+            self.finished.eq(self.o.valid & self.o.ready & out.last),
+        ]
+        if rows_per_beat > 1:
+            gathered, beat_now = Signal(beat_bits), Signal(beat_bits)
+            m.d.comb += [
+                beat_now.eq(Mux(out.lane == 0, 0, gathered)),
+                beat_now.word_select(out.lane, row_bits).eq(rounded),
+                payload.data.eq(beat_now),
+            ]
+            with m.If(out.valid & ~hold):
+                m.d.sync += gathered.eq(beat_now)
+        else:
+            m.d.comb += payload.data.eq(rounded.word_select(out.part, beat_bits))
+        return m

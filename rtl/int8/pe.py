@@ -1,0 +1,25 @@
+"""The baseline's PE: INT8 activation times INT8 weight with a multiplier."""
+
+from __future__ import annotations
+
+from amaranth import Module, Value
+
+from dovetail.rtl.gemm.pe import OutputStationaryPe
+
+__all__ = ["Int8Pe"]
+
+
+class Int8Pe(OutputStationaryPe):
+    """Output-stationary PE around an 8 x 8 bit multiplier.
+
+    Parameters
+    ----------
+    sum_bits : int
+        Width of the accumulator.
+    """
+
+    def __init__(self, *, sum_bits: int) -> None:
+        super().__init__(weight_bits=8, sum_bits=sum_bits)
+
+    def product(self, m: Module) -> Value:
+        return self.a_i * self.w_i.as_signed()

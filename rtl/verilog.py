@@ -1,0 +1,52 @@
+"""The one way from an Amaranth component to RTLIL and Verilog text."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+
+from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.yosys import run_yosys
+
+__all__ = ["rtlil_modules", "verilog"]
+
+
+def rtlil_modules(component: Any, *, name: str) -> list[str]:
+    """RTLIL texts of ``component`` and of every leaf that it places, leaves first.
+
+    Parameters
+    ----------
+    component : wiring.Component
+    name : str
+        Module name of ``component``.
+    """
+    return [
+        rtlil.convert(leaf.component, name=leaf.name, emit_src=False)
+        for leaf in Leaf(name, component).tree()
+    ]
+
+
+def verilog(component: Any, *, name: str) -> str:
+    """Verilog of ``component`` and of all that it places; deterministic.
+
+    Raises
+    ------
+    ToolError
+        Where Yosys refuses the design.
+    """
+    with tempfile.TemporaryDirectory(prefix="dovetail-verilog-") as folder:
+        commands = []
+        for index, text in enumerate(rtlil_modules(component, name=name)):
+            (Path(folder) / f"{index}.il").write_text(text)
+            commands.append(f"read_rtlil {index}.il")
+        commands += [
+            f"hierarchy -check -top {name}",
+            "proc -noopt",
+            "opt_clean",
+            "write_verilog -noattr design.v",
+        ]
+        run_yosys(commands, folder=Path(folder))
+        return (Path(folder) / "design.v").read_text()
