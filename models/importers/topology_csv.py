@@ -53,8 +53,7 @@ def trace_from_topology_csv(path: Path) -> Trace:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Line number and cells of every row that is not blank, without the empty cells at its end."""
     try:
-        # Spreadsheets put a byte order mark before the first cell; utf-8-sig drops it.
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode()
     except OSError as error:
         raise TraceError(f"{path}: {error.strerror}; name a topology file that exists") from None
     except UnicodeDecodeError:

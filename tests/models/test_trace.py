@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import dovetail
 from dovetail.errors import TraceError
 from dovetail.models.networks import network
 from dovetail.models.trace import GemmOp, OtherOp, Trace
@@ -287,6 +289,17 @@ def test_a_place_that_takes_no_file_is_one_line(tmp_path: Path, name: str, reaso
         PLAIN.save(path)
 
 
+def test_a_pipe_takes_the_bytes_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, copy = tmp_path / "pipe", tmp_path / "copy.npz"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        content = pool.submit(pipe.read_bytes)
+        PLAIN.save(pipe)
+        copy.write_bytes(content.result(timeout=10))
+    assert pipe.is_fifo()
+    assert Trace.load(copy) == PLAIN
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_device_is_one_line_and_stays_a_device() -> None:
     path = Path("/dev/full")
@@ -308,7 +321,11 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(saved: Path) -> None:
     )
     before = saved.read_bytes()
     result = subprocess.run(
-        [sys.executable, "-c", program, str(saved)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, str(saved)],
+        env=os.environ | {"PYTHONPATH": str(Path(dovetail.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     last = result.stderr.splitlines()[-1]
     assert last.startswith(
