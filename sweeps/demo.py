@@ -1,0 +1,53 @@
+"""The question of ``mixpe_vs_int8`` on arrays up to 16 x 16, for `make demo`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dovetail.arch.mixpe import preset
+from dovetail.arch.technology import technology
+from dovetail.sweeps.axes import Sweep
+from dovetail.sweeps.equal_area import equal_area_arrays
+from dovetail.sweeps.mixpe_vs_int8 import BAND, TECHNOLOGY, WORKLOADS
+
+BASELINES = ((8, 8), (8, 16))  # INT8 arrays whose areas are the targets
+
+
+def sweep() -> Sweep:
+    """Arrays of two areas, each core in every shape that has that area."""
+    base = preset("w4a8-8x8")
+    table = technology(TECHNOLOGY)
+    arrays = []
+    for rows, cols in BASELINES:
+        baseline = replace(base.engine, core="int8", rows=rows, cols=cols)
+        arrays += [
+            (core, rows, cols)
+            for core, rows, cols in equal_area_arrays(
+                base.engine,
+                target_um2=table.array_um2(baseline),
+                band=BAND,
+                cores=("mixpe_w4a8", "int8"),
+                technology=table,
+            )
+            if max(rows, cols) <= 16
+        ]
+    return Sweep(
+        name="demo",
+        question="At equal array area, does MixPE W4A8 beat an INT8 multiplier array on "
+        "LLaMA-2-7B prefill and decode?",
+        system="mixpe",
+        base=base.to_dict(),
+        axes={
+            ("engine.core", "engine.rows", "engine.cols"): tuple(arrays),
+            (
+                "engine.activation_buffer_bytes",
+                "engine.weight_buffer_bytes",
+                "engine.accumulator_buffer_bytes",
+            ): ((8192, 8192, 8192), (32768, 32768, 32768)),
+            "engine.port_bits": (128, 256),
+            "group": (32, 64, 128),
+            "engine.clock_mhz": (250.0, 500.0),
+        },
+        workloads=WORKLOADS,
+        technology=TECHNOLOGY,
+    )

@@ -1,0 +1,78 @@
+"""Array shapes of equal area, so that two cores are compared for what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dovetail.arch.engine import Core, GemmEngineConfig
+from dovetail.arch.technology import Technology
+from dovetail.errors import ConfigError
+
+MAX_ASPECT = 4  # an array four times as long as wide; longer ones fill and drain for too long
+
+
+def equal_area_arrays(
+    base: GemmEngineConfig,
+    *,
+    target_um2: float,
+    band: float,
+    cores: Sequence[Core],
+    technology: Technology,
+) -> tuple[tuple[Core, int, int], ...]:
+    """Arrays of each core whose area is ``target_um2`` within a relative ``band``.
+
+    Columns are powers of two, since others leave part of every DRAM beat of weights unused; for
+    each the number of rows that comes nearest is taken.
+
+    Parameters
+    ----------
+    base : GemmEngineConfig
+        Gives everything but core, rows and columns.
+    target_um2 : float
+        Area of the array alone: PEs, group sums and the core's dequantisers.
+    band : float
+        0.05 admits 95 % to 105 % of it.
+    cores : sequence of str
+    technology : Technology
+
+    Returns
+    -------
+    tuple of (core, rows, cols)
+        At least one for each core, widest last.
+    """
+    arrays: list[tuple[Core, int, int]] = []
+    for core in cores:
+        fitting = []
+        for cols in (4, 8, 16, 32, 64, 128, 256):
+            rows = min(
+                range(-(-cols // MAX_ASPECT), min(256, MAX_ASPECT * cols) + 1),
+                key=lambda rows: abs(_array_um2(base, core, rows, cols, technology) - target_um2),
+            )
+            ratio = _array_um2(base, core, rows, cols, technology) / target_um2
+            if abs(ratio - 1) <= band:
+                fitting.append((core, rows, cols))
+        if not fitting:
+            raise ConfigError(
+                f"no {core} array has an area within {band:.0%} of {target_um2:.0f} um2; "
+                f"widen the band or change the area"
+            )
+        arrays += fitting
+    return tuple(arrays)
+
+
+def _array_um2(
+    base: GemmEngineConfig, core: Core, rows: int, cols: int, technology: Technology
+) -> float:
+    # Large enough for any array here; buffers are no part of the array's area.
+    engine = replace(
+        base,
+        core=core,
+        rows=rows,
+        cols=cols,
+        activation_buffer_bytes=1 << 24,
+        weight_buffer_bytes=1 << 24,
+        scale_buffer_bytes=1 << 24,
+        accumulator_buffer_bytes=1 << 24,
+    )
+    return technology.array_um2(engine)
