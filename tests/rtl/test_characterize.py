@@ -1,0 +1,73 @@
+"""rtl/characterize.py and rtl/units.py: the packaged table can be made again."""
+
+import tomllib
+
+import pytest
+
+from dovetail.arch.technology import technology
+from dovetail.arch.units import CORE_UNITS
+from dovetail.errors import ConfigError
+from dovetail.rtl import characterize as module
+from dovetail.rtl.characterize import MAX_GROUPS, UNCERTAINTY, characterize, main
+from dovetail.rtl.units import depends_on_group, expression, unit, units
+from dovetail.tests.rtl.liberty import liberty
+
+TABLE = technology("mixed-28-45")
+
+
+@pytest.mark.parametrize(
+    ("name", "max_group"),
+    [("mixpe.pe_w4a8", 128), ("int8.pe", 128), ("gemm.output_round", 128)],
+)
+def test_the_packaged_figures_come_out_again(name: str, max_group: int) -> None:
+    nangate = liberty("nangate45_typ.lib.gz")
+    figures = characterize(name, max_group=max_group, liberty=[nangate], clock_mhz=500.0)
+    (point,) = [p for p in TABLE.units[name] if p.max_group in (None, max_group)]
+    assert point.component == expression(name, max_group=max_group)
+    assert point.combinational == ("clock_pj_per_cycle" not in figures)
+    for field, value in figures.items():
+        assert getattr(point, field).value == pytest.approx(value, rel=0.01), field
+
+
+def test_the_packaged_table_has_every_unit_as_built() -> None:
+    assert set(TABLE.units) == set(units())
+    for name, points in TABLE.units.items():
+        groups = MAX_GROUPS if depends_on_group(name) else (None,)
+        assert tuple(point.max_group for point in points) == groups
+        for point in points:
+            assert point.component == expression(name, max_group=point.max_group or 128)
+            for field, uncertainty in UNCERTAINTY.items():
+                figure = getattr(point, field)
+                assert figure is None or figure.uncertainty == uncertainty
+
+
+def test_every_unit_of_every_core_can_be_built() -> None:
+    assert {u.name for core in CORE_UNITS.values() for u in core} == set(units())
+
+
+def test_prints_entries_that_a_table_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nangate = liberty("nangate45_typ.lib.gz")
+    monkeypatch.setattr(module, "units", lambda: ("gemm.output_round",))
+    options = ["--node-nm", "45", "--source", "nangate45", "--liberty", str(nangate)]
+    assert main(options) == 0
+    printed = tomllib.loads(capsys.readouterr().out)
+    (point,) = printed["units"]["gemm.output_round"]
+    (packaged,) = TABLE.units["gemm.output_round"]
+    assert point["area_um2"]["value"] == pytest.approx(packaged.area_um2.value, rel=0.01)
+    assert point["area_um2"]["node_nm"] == 45
+
+
+def test_says_in_one_line_what_it_cannot_read(capsys: pytest.CaptureFixture[str]) -> None:
+    liberty("nangate45_typ.lib.gz")
+    assert main(["--node-nm", "45", "--source", "x", "--liberty", "none.lib"]) == 2
+    assert capsys.readouterr().err == (
+        "cannot read Liberty file none.lib: No such file or directory; "
+        "give a readable .lib or .lib.gz file\n"
+    )
+
+
+def test_refuses_a_unit_that_does_not_exist() -> None:
+    with pytest.raises(ConfigError, match=r"^no unit named 'mixpe\.fpu'; the units are mixpe\.pe_"):
+        unit("mixpe.fpu")
