@@ -61,7 +61,6 @@ class QuantizationError:
         return 1.0 - self.mean_cosine
 
 
-@cache
 def quantization_error(
     *, group: int, zero_point: bool, order: Order = "after"
 ) -> QuantizationError:
@@ -78,7 +77,11 @@ def quantization_error(
     """
     if order not in get_args(Order):
         raise ConfigError(f"order={order!r} must be after or before; change order")
+    return _measure(group, zero_point, order)
 
+
+@cache
+def _measure(group: int, zero_point: bool, order: Order) -> QuantizationError:
     def quantized(name: str, a: NDArray[np.float32], w: NDArray[np.float32]) -> NDArray[np.float32]:
         return quantized_linear(a, w, group=group, zero_point=zero_point, order=order)
 
