@@ -14,26 +14,47 @@ from rich.text import Text
 
 from dovetail.sweeps.reproduction import ReproductionRow
 
-CELL_COLUMNS = ("paper", "row", "what", "published", "ours", "deviation", "tolerance", "verdict")
-SUMMARY_COLUMNS = ("paper", "row", "figures", "worst deviation", "accounting", "verdict", "why")
-_RIGHT = {"published", "ours", "deviation", "tolerance", "figures", "worst deviation"}
+Line = dict[str, str]
+"""Column to its text."""
+
+_RIGHT = {"published", "ours", "deviation", "tolerance", "figures", "worst"}
+_WRAPPED = {"what", "why"}
 _STYLES = {"reproduced": "green", "not reproduced": "bold red", "report only": "yellow"}
 
 
 def render_table(rows: Sequence[ReproductionRow]) -> Group:
-    """Draw every figure, and below them one line for each number of the paper's list."""
-    return Group(
-        _table("Published figures beside ours", CELL_COLUMNS, [cells(row) for row in rows]),
-        _table("By number", SUMMARY_COLUMNS, summary(rows)),
-    )
+    """Draw every figure of each paper, then a line and the reason for each number of its list.
+
+    The tables are readable from 80 columns on.
+    """
+    tables = []
+    for paper, group in groupby(rows, key=lambda row: row.paper):
+        figures = list(group)
+        numbers = summary(figures)
+        tables += [
+            _table(
+                f"{paper}: published figures beside ours",
+                ("row", "what", "published", "ours", "deviation", "verdict"),
+                [cells(row) for row in figures],
+            ),
+            _table(
+                f"{paper}: by number",
+                ("row", "figures", "worst", "tolerance", "accounting", "verdict"),
+                numbers,
+            ),
+            _table(f"{paper}: reasons", ("row", "why"), numbers),
+        ]
+    return Group(*tables)
 
 
 def to_markdown(rows: Sequence[ReproductionRow]) -> str:
-    """Write the same two tables as Markdown, the summary first."""
+    """Write a summary by number and a table of every figure."""
+    every = ("paper", "row", "what", "published", "ours", "deviation", "tolerance", "verdict")
+    numbers = ("paper", "row", "figures", "worst", "tolerance", "accounting", "verdict", "why")
     return "\n\n".join(
         (
-            _markdown(SUMMARY_COLUMNS, summary(rows)),
-            _markdown(CELL_COLUMNS, [cells(row) for row in rows]),
+            _markdown(numbers, summary(rows)),
+            _markdown(every, [cells(row) for row in rows]),
         )
     )
 
@@ -43,55 +64,46 @@ def to_json(rows: Iterable[ReproductionRow]) -> str:
     return json.dumps({"rows": [asdict(row) for row in rows]}, indent=2, allow_nan=False)
 
 
-def cells(row: ReproductionRow) -> tuple[str, ...]:
-    """Format one figure, in the order of ``CELL_COLUMNS``."""
-    if row.tolerance is None:
-        tolerance = "-"
-    elif row.scale == "relative":
-        tolerance = f"{100 * row.tolerance:g} %"
-    else:
-        tolerance = f"{row.tolerance:g}"
-    return (
-        row.paper,
-        row.row,
-        row.what,
-        _number(row.published),
-        _number(row.ours),
-        _deviation(row),
-        tolerance,
-        row.verdict,
-    )
+def cells(row: ReproductionRow) -> Line:
+    """Format one figure."""
+    return {
+        "paper": row.paper,
+        "row": row.row,
+        "what": row.what,
+        "published": _number(row.published),
+        "ours": _number(row.ours),
+        "deviation": _deviation(row),
+        "tolerance": _tolerance(row),
+        "accounting": row.accounting,
+        "verdict": row.verdict,
+        "why": row.why,
+    }
 
 
-def summary(rows: Sequence[ReproductionRow]) -> list[tuple[str, ...]]:
-    """Format one line for each number of a paper's list, in the order of ``SUMMARY_COLUMNS``.
+def summary(rows: Sequence[ReproductionRow]) -> list[Line]:
+    """Format one line for each number of a paper's list.
 
-    The worst deviation is the largest part of its tolerance; its reason stands for the line.
+    ``worst`` is the deviation that is the largest part of its tolerance; ``why`` has every reason.
     """
     lines = []
-    for (paper, number), group in groupby(rows, key=lambda row: (row.paper, row.row)):
+    for _, group in groupby(rows, key=lambda row: (row.paper, row.row)):
         figures = list(group)
-        missed = sum(row.verdict == "not reproduced" for row in figures)
         worst = max(figures, key=_part_of_tolerance)
-        verdict = f"not reproduced ({missed} of {len(figures)})" if missed else worst.verdict
-        lines.append(
-            (
-                paper,
-                number,
-                str(len(figures)),
-                _deviation(worst),
-                worst.accounting,
-                verdict,
-                worst.why,
-            )
-        )
+        line = cells(worst) | {
+            "figures": str(len(figures)),
+            "worst": _deviation(worst),
+            "why": "; ".join(dict.fromkeys(row.why for row in figures)),
+        }
+        missed = sum(row.verdict == "not reproduced" for row in figures)
+        if missed:
+            line["verdict"] = f"not reproduced ({missed} of {len(figures)})"
+        lines.append(line)
     return lines
 
 
 def _part_of_tolerance(row: ReproductionRow) -> float:
-    if row.tolerance:
-        return abs(row.deviation) / row.tolerance
-    return abs(row.deviation)
+    """Deviation over tolerance; the plain deviation where there is no tolerance or it is 0."""
+    return abs(row.deviation) / (row.tolerance or 1.0)
 
 
 def _number(value: float) -> str:
@@ -104,20 +116,31 @@ def _deviation(row: ReproductionRow) -> str:
     return f"{100 * row.deviation:+.2f} %" if row.scale == "relative" else f"{row.deviation:+.2g}"
 
 
-def _table(title: str, columns: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+def _tolerance(row: ReproductionRow) -> str:
+    if row.tolerance is None:
+        return "-"
+    return f"{100 * row.tolerance:g} %" if row.scale == "relative" else f"{row.tolerance:g}"
+
+
+def _table(title: str, columns: Sequence[str], lines: Iterable[Line]) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in _RIGHT else "left")
-    verdict = columns.index("verdict")
+        table.add_column(
+            column,
+            justify="right" if column in _RIGHT else "left",
+            no_wrap=column not in _WRAPPED,
+        )
     for line in lines:
-        kind = next(name for name in _STYLES if line[verdict].startswith(name))
         # Text, for a bracket in a plain string would be read as markup.
-        texts = [Text(cell) for cell in line]
-        texts[verdict].stylize(_STYLES[kind])
-        table.add_row(*texts)
+        texts = {column: Text(line[column]) for column in columns}
+        if "verdict" in texts:
+            kind = next(name for name in _STYLES if line["verdict"].startswith(name))
+            texts["verdict"].stylize(_STYLES[kind])
+        table.add_row(*texts.values())
     return table
 
 
-def _markdown(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def _markdown(columns: Sequence[str], lines: Iterable[Line]) -> str:
     rule = ["--:" if column in _RIGHT else "---" for column in columns]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (columns, rule, *lines))
+    rows = ([line[column] for column in columns] for line in lines)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (columns, rule, *rows))

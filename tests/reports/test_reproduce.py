@@ -2,7 +2,9 @@
 
 import io
 import json
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from dovetail.reports.reproduce import render_table, summary, to_json, to_markdown
@@ -56,20 +58,36 @@ def test_json_has_the_fields_that_scripts_rely_on() -> None:
 
 
 def test_the_summary_shows_the_worst_figure_of_a_number_and_counts_misses() -> None:
-    assert summary(ROWS) == [
-        ("mixpe", "1", "2", "+0.50 %", "authors", "reproduced", "reason of cycles: b"),
-        ("mixpe", "2", "2", "+50.00 %", "authors", "not reproduced (1 of 2)", "reason of time [s]"),
-        ("mixpe", "12", "1", "+70.00 %", "authors", "report only", "reason of headline"),
+    columns = ("row", "figures", "worst", "tolerance", "verdict", "why")
+    assert [tuple(line[column] for column in columns) for line in summary(ROWS)] == [
+        ("1", "2", "+0.50 %", "1 %", "reproduced", "reason of cycles: a; reason of cycles: b"),
+        (
+            "2",
+            "2",
+            "+50.00 %",
+            "1 %",
+            "not reproduced (1 of 2)",
+            "reason of time [s]; reason of time of c",
+        ),
+        ("12", "1", "+70.00 %", "-", "report only", "reason of headline"),
     ]
 
 
-def test_the_terminal_shows_every_figure_and_keeps_brackets() -> None:
+def test_the_worst_deviation_is_the_largest_part_of_its_tolerance() -> None:
+    """20 % of a tolerance of 1 % is worse than 50 % of one of 100 %."""
+    rows = [row("7", "ratio", 1500, 1.0), replace(row("7", "small", 1000), deviation=0.2)]
+    assert summary(rows)[0]["worst"] == "+20.00 %"
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_the_terminal_shows_every_figure_unshortened(width: int) -> None:
     out = io.StringIO()
-    Console(file=out, width=160).print(render_table(ROWS))
+    Console(file=out, width=width).print(render_table(ROWS))
     text = out.getvalue()
     for figure in ROWS:
-        assert figure.what in text
+        assert figure.what in text and figure.why in text
     assert "1,005" in text and "not reproduced (1 of 2)" in text
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
 def test_markdown_has_a_line_for_every_figure() -> None:

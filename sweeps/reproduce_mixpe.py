@@ -1,0 +1,177 @@
+"""The published figures of MixPE (arXiv 2411.16158) beside ours."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from math import prod
+from typing import Any
+
+from dovetail.arch.authors import authors_model
+from dovetail.models.authors import authors_network, dequant_share
+from dovetail.sim.authors import AuthorsResult, simulate_authors
+from dovetail.sweeps.mixpe_functional import Kind, Order, compare_with_integers
+from dovetail.sweeps.reproduction import ReproductionRow, compare
+
+Figure = dict[str, Any]
+
+
+def rows() -> list[ReproductionRow]:
+    """Compute every figure again and compare, in the order of the paper's list."""
+    published = tomllib.loads(
+        (files("dovetail.sweeps") / "published" / "mixpe.toml").read_text(encoding="utf-8")
+    )
+    return [
+        *_cycles(published, published["cycles"]),
+        *_normalised_time(published, published["normalised_time"]),
+        *_energy_shares(published, published["energy_shares"]),
+        *_ratios(published, published["time_ratios"], _time),
+        *_ratios(published, published["energy_ratios"], _energy),
+        *_ratios(published, published["w4a16_time"], _time),
+        *_ratios(published, published["w4a16_energy"], _energy),
+        *_equal_pe(published, published["equal_pe"]),
+        *_cycles(published, published["equal_pe_cycles"]),
+        _dequant_share(published, published["conventional_dequant_share"]),
+        _dequant_share(published, published["mixpe_dequant_share"]),
+        _headline(published, published["headline_time"], _time),
+        _headline(published, published["headline_energy"], _energy),
+        *_functional(published, published["functional"]),
+    ]
+
+
+_simulate = cache(simulate_authors)
+
+
+def _time(result: AuthorsResult) -> float:
+    return result.cycles
+
+
+def _energy(result: AuthorsResult) -> float:
+    return result.energy.total_pj
+
+
+def _row(
+    published: Figure, figure: Figure, *, what: str, value: float, ours: float
+) -> ReproductionRow:
+    return compare(
+        paper=published["paper"],
+        row=figure["row"],
+        what=what,
+        published=value,
+        ours=ours,
+        scale=figure.get("scale", "relative"),
+        tolerance=figure.get("tolerance"),
+        accounting="authors",
+        why=figure["why"],
+        source=figure["source"],
+    )
+
+
+def _cycles(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    for design, values in figure["values"].items():
+        for network, label, value in zip(
+            published["networks"], published["labels"], values, strict=True
+        ):
+            what = f"{figure['what']}: {_label(design)}, {label}"
+            ours = _simulate(design, network).cycles
+            yield _row(published, figure, what=what, value=value, ours=ours)
+
+
+def _normalised_time(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    for design, values in figure["values"].items():
+        ours = [_over_fp16(design, network, _time) for network in published["networks"]]
+        for label, value, our in zip(published["labels"], values, ours, strict=True):
+            what = f"{figure['what']}: {_label(design)}, {label}"
+            yield _row(published, figure, what=what, value=value, ours=our)
+        what = f"{figure['what']}: {_label(design)}, mean"
+        mean = sum(ours) / len(ours)
+        yield _row(published, figure, what=what, value=figure["means"][design], ours=mean)
+
+
+def _energy_shares(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    for design, values in figure["values"].items():
+        for network, label, shares in zip(
+            published["networks"], published["labels"], values, strict=True
+        ):
+            total_pj = _simulate("fp16", network).energy.total_pj
+            energy = _simulate(design, network).energy
+            ours = (energy.static_pj, energy.dram_pj, energy.buffer_pj, energy.core_pj)
+            for part, value, our in zip(figure["parts"], shares, ours, strict=True):
+                what = f"{figure['what']}: {_label(design)}, {label}, {part}"
+                yield _row(published, figure, what=what, value=value, ours=our / total_pj)
+
+
+def _ratios(
+    published: Figure, figure: Figure, measure: Callable[[AuthorsResult], float]
+) -> Iterator[ReproductionRow]:
+    for baseline, value in figure["values"].items():
+        yield _row(
+            published,
+            figure,
+            what=f"{figure['what']}: over {_label(baseline)}",
+            value=value,
+            ours=_mean_ratio(published, baseline, figure["design"], measure),
+        )
+
+
+def _equal_pe(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    for network, label, value in zip(
+        published["networks"], published["labels"], figure["values"], strict=True
+    ):
+        ours = (
+            _simulate(figure["design"], network).cycles
+            / _simulate(figure["baseline"], network).cycles
+        )
+        yield _row(published, figure, what=f"{figure['what']}: {label}", value=value, ours=ours)
+
+
+def _dequant_share(published: Figure, figure: Figure) -> ReproductionRow:
+    design = authors_model().design(figure["design"])
+    ours = dequant_share(design, authors_network(figure["network"]))
+    return _row(published, figure, what=figure["what"], value=figure["value"], ours=ours)
+
+
+def _headline(
+    published: Figure, figure: Figure, measure: Callable[[AuthorsResult], float]
+) -> ReproductionRow:
+    ours = _mean_ratio(published, "olaccel", "mixpe-w4a8", measure)
+    return _row(published, figure, what=figure["what"], value=figure["value"], ours=ours)
+
+
+def _functional(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    orders: tuple[Order, ...] = ("after the group", "before the loop")
+    kinds: tuple[Kind, ...] = ("random", "edge")
+    for order, kind in product(orders, kinds):
+        compared = compare_with_integers(order, kind)
+        yield compare(
+            paper=published["paper"],
+            row=figure["row"],
+            what=f"{figure['what']}, of {compared.values:,}: {order}, {kind} operands",
+            published=figure["value"],
+            ours=compared.mismatches,
+            scale=figure["scale"],
+            tolerance=figure["tolerance"],
+            accounting="dovetail",
+            why=figure["why"],
+            source=figure["source"],
+        )
+
+
+def _over_fp16(design: str, network: str, measure: Callable[[AuthorsResult], float]) -> float:
+    return measure(_simulate(design, network)) / measure(_simulate("fp16", network))
+
+
+def _mean_ratio(
+    published: Figure, over: str, under: str, measure: Callable[[AuthorsResult], float]
+) -> float:
+    """Return the geometric mean over the networks of ``measure`` of one design over another's."""
+    networks = published["networks"]
+    ratios = prod(measure(_simulate(over, n)) / measure(_simulate(under, n)) for n in networks)
+    return float(ratios ** (1 / len(networks)))
+
+
+def _label(design: str) -> str:
+    return authors_model().design(design).label

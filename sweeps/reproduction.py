@@ -1,0 +1,86 @@
+"""One published figure beside ours: the row that every paper's reproduction is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scale = Literal["relative", "absolute"]
+Verdict = Literal["reproduced", "not reproduced", "report only"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproductionRow:
+    """A published figure, ours, and whether they agree.
+
+    Attributes
+    ----------
+    paper : str
+    row : str
+        Number of the figure in the paper's list; a figure of many cells has a row for each.
+    what : str
+    published, ours : float
+    deviation : float
+        ``ours - published``, over ``published`` where the scale is relative.
+    scale : str
+        ``relative`` or ``absolute``: of deviation and tolerance.
+    tolerance : float or None
+        None: there is nothing to hold the figure to, so it is only reported.
+    accounting : str
+        Whose counting ours is: ``authors`` or ``dovetail``.
+    verdict : str
+        ``reproduced``, ``not reproduced`` or ``report only``.
+    why : str
+        What makes the figure come out, or what keeps it from it.
+    source : str
+        Where the published figure stands.
+    """
+
+    paper: str
+    row: str
+    what: str
+    published: float
+    ours: float
+    deviation: float
+    scale: Scale
+    tolerance: float | None
+    accounting: str
+    verdict: Verdict
+    why: str
+    source: str
+
+
+def compare(
+    *,
+    paper: str,
+    row: str,
+    what: str,
+    published: float,
+    ours: float,
+    scale: Scale,
+    tolerance: float | None,
+    accounting: str,
+    why: str,
+    source: str,
+) -> ReproductionRow:
+    """Make the row of one figure: its deviation and its verdict."""
+    deviation = ours - published
+    if scale == "relative":
+        deviation /= published
+    verdict: Verdict = "report only"
+    if tolerance is not None:
+        verdict = "reproduced" if abs(deviation) <= tolerance else "not reproduced"
+    return ReproductionRow(
+        paper=paper,
+        row=row,
+        what=what,
+        published=published,
+        ours=ours,
+        deviation=deviation,
+        scale=scale,
+        tolerance=tolerance,
+        accounting=accounting,
+        verdict=verdict,
+        why=why,
+        source=source,
+    )
