@@ -9,7 +9,7 @@ import pandas as pd
 
 from dovetail.arch.units import CORE_UNITS
 from dovetail.reports.study import SHAPE_FIELDS, Study, word_fields
-from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, rounded
+from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
 
 EQUAL_AREA = 0.10
 """Arrays count as equal in area up to this relative difference."""
@@ -17,24 +17,16 @@ EQUAL_AREA = 0.10
 _ARRAY_PARTS = {u.component for units in CORE_UNITS.values() for u in units if u.in_array}
 
 
-def answer(study: Study) -> list[str]:
-    """Paragraphs that answer the sweep's question, one or more a workload."""
+def answer(study: Study) -> list[tuple[str, str]]:
+    """Heading and text of the paragraphs that answer the sweep's question."""
     if study.points.empty:
-        return [
-            f"No point of this sweep could be simulated, so there is no answer: "
-            f"{len(study.refused)} points were rejected or failed, each with its reason below."
-            if len(study.refused)
-            else "This store holds no point yet, so there is no answer: continue the sweep with "
-            "--resume."
-        ]
+        return [("No answer", _nothing(study))]
     paragraphs = []
     for title in study.titles:
-        paragraphs.append(" ".join([f"{title}:", *_front(study, title)]))
         first, *others = study.series
-        for other in others:
-            paragraphs.append(f"{title}: {_compared(study, title, first, other)}")
-    paragraphs.append(_certified(study))
-    return paragraphs
+        compared = [_compared(study, title, first, other) for other in others]
+        paragraphs.append((title, " ".join([*compared, *_front(study, title)])))
+    return [*paragraphs, ("Certificates", _certified(study))]
 
 
 def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.DataFrame:
@@ -84,36 +76,12 @@ def _array_um2(rows: pd.DataFrame) -> pd.Series:
     return rows[names].astype(float).fillna(0.0).sum(axis=1)
 
 
-def _front(study: Study, title: str) -> list[str]:
-    front = study.front_of(title)
-    counts = ", ".join(f"{(front['series'] == series).sum()} {series}" for series in study.series)
-    sentences = [f"{len(front)} of {len(study.of(title))} points are on the front ({counts})."]
-    for quantity, word in ((TIME, "fastest"), (ENERGY, "thriftiest")):
-        point = front.loc[front[quantity.column].idxmin()]
-        sentences.append(f"The {word}, {_named(study, front, point)}.")
-    errors = front["error"]
-    if errors.nunique() > 1:
-        exact, thrifty = front.loc[errors.idxmin()], front.loc[front["energy_j"].idxmin()]
-        if thrifty["error"] > exact["error"]:
-            sentences.append(
-                f"The least {ERROR.name}, {ERROR.text(exact['error'])} instead of "
-                f"{ERROR.text(thrifty['error'])}, takes at least "
-                f"{_least(front, 'energy_j', exact['error']) / thrifty['energy_j']:.2f} times "
-                f"the least energy."
-            )
-    return sentences
-
-
-def _least(front: pd.DataFrame, column: str, error: float) -> float:
-    return float(front.loc[front["error"] == error, column].min())
-
-
-def _named(study: Study, front: pd.DataFrame, point: pd.Series) -> str:
-    label = study.labels(front)[point.name]
+def _nothing(study: Study) -> str:
+    if study.refused.empty:
+        return "This store holds no point yet: continue the sweep with --resume."
     return (
-        f"{point['series']} {label}, takes {TIME.text(point['time_s'])} and "
-        f"{ENERGY.text(point['energy_j'])} on {AREA.text(point['area_mm2'])} with "
-        f"{100 * point['utilization']:.1f} % of its MACs in use"
+        f"No point of this sweep could be simulated: {len(study.refused)} were rejected or "
+        f"failed, each for the reason given below."
     )
 
 
@@ -121,14 +89,14 @@ def _compared(study: Study, title: str, first: str, other: str) -> str:
     pairs = equal_area_pairs(study, title, first, other)
     if pairs.empty:
         return (
-            f"no {first} and {other} that differ in the array alone have arrays of equal area "
-            f"(within {EQUAL_AREA:.0%}), so they are not compared."
+            f"No {first} and {other} that differ in the array alone have arrays of equal area "
+            f"(within {EQUAL_AREA:.0%}), so the two are not compared."
         )
     return (
-        f"at equal array area ({len(pairs)} pairs that differ in the array alone, "
-        f"{first} at {rounded(pairs['area'].min())} to {rounded(pairs['area'].max())} of the "
-        f"area), {first} is {_ratio(pairs['time'])} times as fast as {other} and {other} takes "
-        f"{_ratio(pairs['energy'])} times its energy."
+        f"At equal array area {first} is {_ratio(pairs['time'])} times as fast as {other}, and "
+        f"{other} takes {_ratio(pairs['energy'])} times its energy ({len(pairs)} pairs of points "
+        f"that differ in the array alone; the {first} array has {pairs['area'].min():.2f} to "
+        f"{pairs['area'].max():.2f} of the area)."
     )
 
 
@@ -136,7 +104,38 @@ def _ratio(values: pd.Series) -> str:
     mean = float(np.exp(np.log(values.astype(float)).mean()))
     if len(values) == 1:
         return f"{mean:.2f}"
-    return f"{mean:.2f} (geometric mean, {values.min():.2f} to {values.max():.2f})"
+    return f"{mean:.2f} (geometric mean; from {values.min():.2f} to {values.max():.2f})"
+
+
+def _front(study: Study, title: str) -> list[str]:
+    front = study.front_of(title)
+    counts = ", ".join(f"{(front['series'] == name).sum()} {name}" for name in study.series)
+    fastest = front["time_s"].idxmin()
+    thriftiest = front["energy_j"].idxmin()
+    words = {fastest: "Fastest", thriftiest: "Least energy"}
+    if fastest == thriftiest:
+        words = {fastest: "Fastest and least energy"}
+    sentences = [f"{len(front)} of {len(study.of(title))} points are on the front ({counts})."]
+    sentences += [
+        f"{word}: {_named(study, front, front.loc[number])}." for number, word in words.items()
+    ]
+    least = front["error"].min()
+    if front["error"].nunique() > 1 and front.loc[thriftiest, "error"] > least:
+        exact = front.loc[front["error"] == least, "energy_j"].min()
+        sentences.append(
+            f"The least {ERROR.name} on the front, {ERROR.text(least)} instead of "
+            f"{ERROR.text(front.loc[thriftiest, 'error'])}, costs "
+            f"{exact / front.loc[thriftiest, 'energy_j'] - 1:.1%} more energy than the least."
+        )
+    return sentences
+
+
+def _named(study: Study, front: pd.DataFrame, point: pd.Series) -> str:
+    return (
+        f"{point['series']} {study.labels(front)[point.name]} with {TIME.text(point['time_s'])}, "
+        f"{ENERGY.text(point['energy_j'])}, {AREA.text(point['area_mm2'])} and "
+        f"{point['utilization']:.1%} utilisation"
+    )
 
 
 def _certified(study: Study) -> str:

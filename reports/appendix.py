@@ -63,8 +63,9 @@ def technology_rows(study: Study) -> dict[str, Any]:
     """The technology table that priced the sweep, one row a number with source and bounds."""
     name = study.sweep["technology"]
     if name not in technologies():
-        return {"name": name, "title": "", "notes": (), "rows": []}
+        return {"name": name, "title": "", "notes": (), "sources": (), "rows": []}
     table: Technology = technology(name)
+    sources = list(dict.fromkeys(table.sources.values()))
     rows = []
     for path, figure in table.figures().items():
         bounds = figure.range
@@ -74,10 +75,16 @@ def technology_rows(study: Study) -> dict[str, Any]:
                 "value": f"{figure.value:.4g}",
                 "bounds": f"{rounded(bounds.low)} to {rounded(bounds.high)}",
                 "node": f"{figure.node_nm:g} nm",
-                "source": figure.source,
+                "source": sources.index(figure.source) + 1,
             }
         )
-    return {"name": name, "title": table.title, "notes": table.notes, "rows": rows}
+    return {
+        "name": name,
+        "title": table.title,
+        "notes": table.notes,
+        "sources": sources,
+        "rows": rows,
+    }
 
 
 def provenance_rows(study: Study) -> list[tuple[str, str]]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from math import isclose
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
+from dovetail.arch.technology import technologies, technology
 from dovetail.reports.study import CYCLE_PARTS, Study
-from dovetail.reports.style import component_name
+from dovetail.reports.style import ENERGY, component_name
 
 MAX_BARS = 12
 MAX_PARTS = 8
@@ -54,6 +59,85 @@ def energy_parts(rows: pd.DataFrame) -> pd.DataFrame:
         rest = parts.columns[MAX_PARTS - 1 :]
         parts = parts.drop(columns=rest).assign(others=parts[rest].sum(axis=1))
     return parts
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """What stacked bars show of some points.
+
+    Attributes
+    ----------
+    parts : DataFrame
+        One row a point, one column a part, in the unit of ``label``.
+    label : str
+    bounds : DataFrame
+        ``low`` and ``high`` of each total; empty where they are not known.
+    is_share : bool
+        Parts are shares of one.
+    """
+
+    parts: pd.DataFrame
+    label: str
+    bounds: pd.DataFrame
+    is_share: bool = False
+
+
+def energy_bars(study: Study, rows: pd.DataFrame) -> Bars:
+    """Energy by component, with the bounds that the prices' uncertainty gives the total."""
+    parts, bounds = energy_parts(rows), energy_bounds(study, rows)
+    largest = max(parts.sum(axis=1).max(), bounds["high"].max() if len(bounds) else 0.0)
+    scale, label = ENERGY.scale(largest)
+    return Bars(parts * scale, label, bounds * scale)
+
+
+def cycle_bars(study: Study, rows: pd.DataFrame) -> Bars:
+    """What the cycles went into."""
+    return Bars(cycle_parts(rows), "share of cycles", pd.DataFrame(), is_share=True)
+
+
+def bar_names(study: Study, rows: pd.DataFrame) -> list[str]:
+    """What stands beside the bar of each point."""
+    marks = {"passed": " ✓", "failed": " ✗", "": ""}
+    labels = study.labels(rows)
+    return [
+        f"{series} {labels[number]}{marks[mark]}"
+        for number, series, mark in zip(
+            rows.index, rows["series"], rows["certificate"], strict=True
+        )
+    ]
+
+
+def energy_bounds(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+    """Bounds of the total energy in joules, where every price is at its lower or upper bound.
+
+    Returns
+    -------
+    DataFrame
+        ``low`` and ``high``; empty where this Dovetail's table of that name is not the one that
+        priced the points, which shows in that it gives another energy.
+    """
+    name = study.sweep["technology"]
+    empty = pd.DataFrame(columns=["low", "high"], dtype=float)
+    if name not in technologies():
+        return empty
+    prices = technology(name)
+    bounds = []
+    for row in rows.to_dict("records"):
+        engine = _engine(study, row)
+        events = {event: int(row[event.value]) for event in Event}
+        total = sum(prices.energy_pj(engine, events).values())
+        if not isclose(total, row["energy_pj"], rel_tol=1e-9):
+            return empty
+        bounds.append(prices.energy_range_pj(engine, events))
+    return pd.DataFrame(bounds, rows.index, ["low", "high"], dtype=float) * 1e-12
+
+
+def _engine(study: Study, row: dict[str, Any]) -> GemmEngineConfig:
+    fields = dict(study.sweep["base"]["engine"])
+    for field in study.fields:
+        if field.startswith("engine."):
+            fields[field.removeprefix("engine.")] = row[field]
+    return GemmEngineConfig(**fields)
 
 
 def cycle_parts(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dovetail.reports.breakdowns import (
-    bar_points,
-    cycle_parts,
-    energy_parts,
-    operator_table,
-)
+from dovetail.reports.breakdowns import Bars, bar_names, bar_points, operator_table
 from dovetail.reports.study import Study
 from dovetail.reports.style import (
-    ENERGY,
     PART_COLOURS,
     QUANTITIES,
     TIME,
@@ -30,8 +26,9 @@ MAX_HOVER = 5000
 _LAYOUT = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 13},
-    "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+    "margin": {"l": 10, "r": 10, "t": 60, "b": 100},
 }
+_MARGINS = 160  # pixels of a chart's height above and below its plot
 
 
 def tradeoff(study: Study, x: Quantity, y: Quantity) -> str:
@@ -90,25 +87,9 @@ def tradeoff(study: Study, x: Quantity, y: Quantity) -> str:
                 col=column,
             )
             named.add("certified")
-        figure.update_xaxes(title=x_label, type=_axis(points[x.column]), row=1, col=column)
-        figure.update_yaxes(title=y_label, type=_axis(points[y.column]), row=1, col=column)
-    return _fragment(figure, 460)
-
-
-def energy_breakdown(study: Study) -> str:
-    """Stacked bars of energy by component."""
-
-    def parts(rows: pd.DataFrame) -> tuple[pd.DataFrame, str, str]:
-        joules = energy_parts(rows)
-        scale, label = ENERGY.scale(joules.sum(axis=1).max())
-        return joules * scale, label, ".4s"
-
-    return _stacked(study, parts)
-
-
-def cycle_breakdown(study: Study) -> str:
-    """Stacked bars of what the cycles went into."""
-    return _stacked(study, lambda rows: (cycle_parts(rows), "share of cycles", ".1%"))
+        figure.update_xaxes(title=x_label, **_axis(points[x.column], x_scale), row=1, col=column)
+        figure.update_yaxes(title=y_label, **_axis(points[y.column], y_scale), row=1, col=column)
+    return _fragment(figure, 460, f"{x.column}-{y.column}")
 
 
 def operator_times(study: Study, title: str) -> str:
@@ -147,53 +128,72 @@ def operator_times(study: Study, title: str) -> str:
     figure.update_xaxes(title=f"{label}, all runs", row=1, col=1)
     figure.update_xaxes(title="utilisation", range=[0, 1.03], tickformat=".0%", row=1, col=2)
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return _fragment(figure, 130 + 34 * max(len(table) for table in tables.values()))
+    longest = max(len(table) for table in tables.values())
+    return _fragment(figure, 40 * longest + _MARGINS, f"operators-{study.titles.index(title)}")
 
 
-def _stacked(study: Study, parts: Callable[[pd.DataFrame], tuple[pd.DataFrame, str, str]]) -> str:
+def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars], *, name: str) -> str:
+    """Stacked bars, one panel a workload, of the points that bars show."""
     chosen = {title: bar_points(study, title) for title in study.titles}
     sizes = [len(rows) + 1 for rows in chosen.values()]
-    height = 26 * sum(sizes) + 90 * len(sizes)
+    height = 26 * sum(sizes) + 80 * (len(sizes) - 1) + _MARGINS
     figure = make_subplots(
         len(chosen),
         1,
         subplot_titles=list(chosen),
         row_heights=[size / sum(sizes) for size in sizes],
-        vertical_spacing=70 / height if len(sizes) > 1 else 0,
+        vertical_spacing=80 / (height - _MARGINS) if len(sizes) > 1 else 0,
     )
     colours: dict[str, str] = {}
     for at, rows in enumerate(chosen.values(), 1):
-        table, label, form = parts(rows)
-        marks = {"passed": " ✓", "failed": " ✗", "": ""}
-        labels = study.labels(rows)
-        names = [
-            f"{series} {labels[number]}{marks[mark]}"
-            for number, series, mark in zip(
-                rows.index, rows["series"], rows["certificate"], strict=True
-            )
-        ]
-        for part in table.columns:
+        bars, names = bars_of(study, rows), bar_names(study, rows)
+        form = ".1%" if bars.is_share else ".4s"
+        for part, values in bars.parts.items():
             new = part not in colours
-            colours.setdefault(part, PART_COLOURS[len(colours) % len(PART_COLOURS)])
-            figure.add_trace(
-                go.Bar(
-                    x=table[part].to_list(),
-                    y=names,
-                    orientation="h",
-                    name=part,
-                    legendgroup=part,
-                    showlegend=new,
-                    marker={"color": colours[part]},
-                    hovertemplate=f"{part}: %{{x:{form}}}<extra>%{{y}}</extra>",
-                ),
-                row=at,
-                col=1,
+            colours.setdefault(str(part), PART_COLOURS[len(colours) % len(PART_COLOURS)])
+            trace = go.Bar(
+                x=values.to_list(),
+                y=names,
+                orientation="h",
+                name=str(part),
+                legendgroup=str(part),
+                showlegend=new,
+                marker={"color": colours[str(part)]},
+                hovertemplate=f"{part}: %{{x:{form}}}<extra>%{{y}}</extra>",
             )
-        percent = ".0%" if form.endswith("%") else None
-        figure.update_xaxes(title=label, tickformat=percent, row=at, col=1)
+            figure.add_trace(trace, row=at, col=1)
+        if len(bars.bounds):
+            figure.add_trace(_whiskers(bars, names, show=at == 1), row=at, col=1)
+        percent = ".0%" if bars.is_share else None
+        figure.update_xaxes(title=bars.label, tickformat=percent, row=at, col=1)
         figure.update_yaxes(autorange="reversed", automargin=True, row=at, col=1)
     figure.update_layout(barmode="stack")
-    return _fragment(figure, height)
+    return _fragment(figure, height, name)
+
+
+def _whiskers(bars: Bars, names: list[str], *, show: bool) -> go.Scatter:
+    # As arrays: pandas would align, and so might reorder, two frames of points.
+    totals = bars.parts.sum(axis=1).to_numpy()
+    low, high = bars.bounds["low"].to_numpy(), bars.bounds["high"].to_numpy()
+    return go.Scatter(
+        x=totals.tolist(),
+        y=names,
+        mode="markers",
+        marker={"color": "#444444", "size": 1},
+        name="bounds of the prices",
+        legendgroup="bounds",
+        showlegend=show,
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (high - totals).tolist(),
+            "arrayminus": (totals - low).tolist(),
+            "color": "#444444",
+            "thickness": 1,
+            "width": 3,
+        },
+        hoverinfo="skip",
+    )
 
 
 def _hover(study: Study, points: pd.DataFrame) -> dict[int, str]:
@@ -217,15 +217,24 @@ def _hover(study: Study, points: pd.DataFrame) -> dict[int, str]:
     }
 
 
-def _axis(values: pd.Series) -> str:
-    return "log" if is_wide(values.min(), values.max()) else "linear"
+def _axis(values: pd.Series, scale: float) -> dict[str, Any]:
+    low, high = values.min() * scale, values.max() * scale
+    if not is_wide(low, high):
+        return {"type": "linear"}
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high < 1000 * low else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
-def _fragment(figure: go.Figure, height: int) -> str:
+def _fragment(figure: go.Figure, height: int, name: str) -> str:
     # Plotly places a legend in parts of the plot's height; the axis title takes pixels.
-    legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - 120), "x": 0}
+    legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - _MARGINS), "x": 0}
     figure.update_layout(**_LAYOUT, legend=legend, height=height)
     fragment: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+        full_html=False,
+        include_plotlyjs=False,
+        config={"displaylogo": False, "responsive": True},
+        div_id=f"chart-{name}",
     )
     return fragment

@@ -14,9 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from dovetail.reports.breakdowns import (
+    Bars,
+    bar_names,
     bar_points,
-    cycle_parts,
-    energy_parts,
+    cycle_bars,
+    energy_bars,
     operator_table,
 )
 from dovetail.reports.study import Study
@@ -42,6 +44,7 @@ _STYLE = {
     "svg.hashsalt": "dovetail",  # the same store gives the same file
     "figure.constrained_layout.use": True,
 }
+_WHISKER = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
 
 
 def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
@@ -66,8 +69,8 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     yield "time-area", tradeoff(study, TIME, AREA)
     if study.points["error"].nunique() > 1:
         yield "error-energy", tradeoff(study, ERROR, ENERGY)
-    yield "energy", energy_breakdown(study)
-    yield "cycles", cycle_breakdown(study)
+    yield "energy", stacked(study, energy_bars)
+    yield "cycles", stacked(study, cycle_bars)
     yield "operators", operator_times(study)
 
 
@@ -99,22 +102,6 @@ def tradeoff(study: Study, x: Quantity, y: Quantity) -> Figure:
         _log_where_wide(axes, "y", points[y.column])
     figure.legend(handles=_legend(study), loc="outside lower center", ncols=3, frameon=False)
     return figure
-
-
-def energy_breakdown(study: Study) -> Figure:
-    """Stacked bars of energy by component, for points on the front."""
-
-    def parts(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-        joules = energy_parts(rows)
-        scale, label = ENERGY.scale(joules.sum(axis=1).max())
-        return joules * scale, label
-
-    return _stacked(study, parts, percent=False)
-
-
-def cycle_breakdown(study: Study) -> Figure:
-    """Stacked bars of what the cycles went into, for points on the front."""
-    return _stacked(study, lambda rows: (cycle_parts(rows), "share of cycles"), percent=True)
 
 
 def operator_times(study: Study) -> Figure:
@@ -158,56 +145,50 @@ def _operator_row(
         axes.grid(axis="y", visible=False)
 
 
-def _stacked(
-    study: Study, parts: Callable[[pd.DataFrame], tuple[pd.DataFrame, str]], *, percent: bool
-) -> Figure:
+def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars]) -> Figure:
+    """Stacked bars, one panel a workload, of the points that bars show."""
     titles = study.titles
     chosen = {title: bar_points(study, title) for title in titles}
-    bars = sum(len(rows) for rows in chosen.values())
-    figure = Figure(figsize=(PAGE_INCHES, 0.2 * bars + 0.65 * len(titles) + 0.7))
+    count = sum(len(rows) for rows in chosen.values())
+    figure = Figure(figsize=(PAGE_INCHES, 0.2 * count + 0.65 * len(titles) + 0.7))
     panels = figure.subplots(
         len(titles), 1, squeeze=False, height_ratios=[len(chosen[t]) + 1 for t in titles]
     )[:, 0]
     colours: dict[str, str] = {}
+    bounded = False
     for axes, title in zip(panels, titles, strict=True):
-        rows = chosen[title]
-        table, label = parts(rows)
-        for name in table.columns:
+        bars = bars_of(study, chosen[title])
+        bounded = bounded or len(bars.bounds) > 0
+        for name in bars.parts.columns:
             colours.setdefault(name, PART_COLOURS[len(colours) % len(PART_COLOURS)])
-        names = study.labels(rows)
-        where = np.arange(len(rows))
-        left = np.zeros(len(rows))
-        for name in table.columns:
-            axes.barh(
-                where,
-                table[name],
-                0.75,
-                left,
-                color=colours[name],
-                edgecolor="white",
-                linewidth=0.3,
-            )
-            left += table[name].to_numpy()
-        marks = {"passed": " ✓", "failed": " ✗", "": ""}
-        ticks = [
-            f"{series}  {names[number]}{marks[mark]}"
-            for number, series, mark in zip(
-                rows.index, rows["series"], rows["certificate"], strict=True
-            )
-        ]
-        axes.set_yticks(where, ticks)
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        axes.set(xlabel=label, title=title)
-        if percent:
-            axes.set_xlim(0, 1)
-            axes.xaxis.set_major_formatter(PercentFormatter(1))
+        _bars(axes, bars, colours)
+        axes.set_yticks(range(len(bars.parts)), bar_names(study, chosen[title]))
+        axes.set(xlabel=bars.label, title=title)
     handles = [Line2D([], [], color=c, linewidth=5, label=name) for name, c in colours.items()]
+    if bounded:
+        handles.append(Line2D([], [], color="#444444", linewidth=0.8, label="bounds of the prices"))
     if (study.points["certificate"] == "passed").any():
         tick = {"linestyle": "", "marker": "$✓$", "color": "black", "markersize": 5}
         handles.append(Line2D([], [], **tick, label="certified in Verilator"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def _bars(axes: Axes, bars: Bars, colours: dict[str, str]) -> None:
+    where = np.arange(len(bars.parts))
+    left = np.zeros(len(where))
+    for name, values in bars.parts.items():
+        colour = colours[str(name)]
+        axes.barh(where, values, 0.75, left, color=colour, edgecolor="white", linewidth=0.3)
+        left += values.to_numpy()
+    if len(bars.bounds):
+        below, above = left - bars.bounds["low"], bars.bounds["high"] - left
+        axes.errorbar(left, where, xerr=[below, above], **_WHISKER)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    if bars.is_share:
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
 
 
 def _panels(titles: list[str], *, height: float) -> tuple[Figure, list[Axes]]:
@@ -277,6 +258,7 @@ def _log_where_wide(axes: Axes, which: str, values: pd.Series) -> None:
         return
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    steps = (1, 2, 5) if values.max() < 1000 * values.min() else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axis.set_minor_formatter(NullFormatter())

@@ -21,7 +21,7 @@ from dovetail.reports.appendix import (
     provenance_rows,
     technology_rows,
 )
-from dovetail.reports.breakdowns import operator_table
+from dovetail.reports.breakdowns import cycle_bars, energy_bars, operator_table
 from dovetail.reports.figures import write_figures
 from dovetail.reports.study import Study, read_study
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, setting_name
@@ -91,8 +91,8 @@ def render(study: Study, figures: list[str]) -> str:
         answer=answer(study),
         facts=_facts(study),
         tradeoffs=_tradeoffs(study),
-        energy=charts.energy_breakdown(study) if len(study.points) else "",
-        cycles=charts.cycle_breakdown(study) if len(study.points) else "",
+        energy=charts.stacked(study, energy_bars, name="energy") if len(study.points) else "",
+        cycles=charts.stacked(study, cycle_bars, name="cycles") if len(study.points) else "",
         operators=[_operators(study, title) for title in study.titles],
         points=_script_json(_point_table(study)),
         refused=_script_json(_refused_table(study)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.mixpe import mixpe_design, preset
+from dovetail.arch.technology import technology
 from dovetail.errors import ConfigError
 from dovetail.sweeps.axes import Candidate, Sweep, Workload
 from dovetail.sweeps.store import Store
@@ -16,10 +17,11 @@ from dovetail.sweeps.store import Store
 QUESTION = "What does MixPE gain over INT8 at equal array area, and at which group size?"
 SHAPES = {"qkv_proj": (3072, 1024), "out_proj": (1024, 1024), "attention_scores": (256, 64)}
 LAYERS = 4
+TECHNOLOGY = "mixed-28-45"
 
 
 def sweep(*, phases: tuple[str, ...] = ("prefill", "decode")) -> Sweep:
-    """36 points a phase, of which those with a 64 x 64 INT8 array cannot be built."""
+    """36 points a phase; a MixPE array and the INT8 array three places on are of equal area."""
     return Sweep(
         name="synthetic",
         question=QUESTION,
@@ -27,26 +29,26 @@ def sweep(*, phases: tuple[str, ...] = ("prefill", "decode")) -> Sweep:
         base=preset("w4a8-32x32").to_dict(),
         axes={
             ("engine.core", "engine.rows", "engine.cols"): (
+                ("mixpe_w4a8", 8, 8),
                 ("mixpe_w4a8", 16, 16),
                 ("mixpe_w4a8", 32, 32),
-                ("mixpe_w4a8", 64, 64),
-                ("int8", 16, 16),
-                ("int8", 32, 32),
-                ("int8", 64, 64),
+                ("int8", 6, 6),
+                ("int8", 12, 12),
+                ("int8", 22, 22),
             ),
             "engine.port_bits": (256, 1024),
             "group": (32, 64, 128),
         },
         workloads=tuple(Workload(network="tiny", phase=p, batch=1, seq=256) for p in phases),  # type: ignore[arg-type]
-        technology="nangate45",
+        technology=TECHNOLOGY,
         objectives=("time_ms", "energy_pj", "area_um2", "error"),
     )
 
 
 def refuse_large_int8(candidate: Candidate) -> str | None:
     settings = candidate.settings
-    if settings["engine.core"] == "int8" and settings["engine.rows"] == 64:
-        return "rows=64 x cols=64 of INT8 exceed <the> area; use fewer"
+    if settings["engine.core"] == "int8" and settings["engine.rows"] == 22:
+        return "rows=22 x cols=22 of INT8 exceed <the> area; use fewer"
     return None
 
 
@@ -156,15 +158,14 @@ def _row(
     events |= {str(s): LAYERS * sum(g[str(s)] for g in gemms) for s in STALLS}
     events |= {"cycle": stream + stalled, "stream": stream}
     macs = _macs(definition.workloads[candidate.workload].phase)
-    energy = {
-        "pe": macs * (0.15 if mixpe else 0.4),
-        "dequantiser": macs / design.group * 0.8,
-        "activation_spad": macs * 0.02,
-        "weight_spad": macs * 0.03,
-        "dram": macs * 0.05,
-        "leakage": (stream + stalled) * pes * 1e-3,
-    }
-    area = {"pe": pes * (180.0 if mixpe else 420.0), "weight_spad": 131072 * 8 * 0.3}
+    events |= {"pe_op": macs, "dram_read": macs // 200, "weight_read": macs // 30}
+    if mixpe:
+        events |= {"group_dequant": macs // design.group, "group_sum": macs // 100}
+    else:
+        events |= {"weight_dequant": macs // 20}
+    prices = technology(TECHNOLOGY)
+    energy = prices.energy_pj(engine, {Event(name): count for name, count in events.items()})
+    area = prices.area_um2(engine)
     return row | {
         "status": "ok",
         "design_id": design.design_id,
