@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from dovetail.errors import ConfigError
@@ -137,16 +136,16 @@ def quantized_linear(
     return (activations.scale[:, None] * sums * step).astype(np.float32)
 
 
-def quantization_table() -> pd.DataFrame:
+def quantization_table() -> list[dict[str, int | str | float]]:
     """Measure groups of 32, 64 and 128, symmetric and with zero point, in both orders.
 
     Returns
     -------
-    pandas.DataFrame
-        One row a format: ``group``, ``weights``, ``order``, ``mean_cosine``, ``min_cosine``,
+    list of dict
+        One row a format, as ``pandas.DataFrame`` takes them: ``group``, ``weights``, ``order``, ``mean_cosine``, ``min_cosine``,
         ``error``, ``least_layer_snr_db``, ``median_layer_snr_db``, ``overall_snr_db``.
     """
-    rows = []
+    rows: list[dict[str, int | str | float]] = []
     for group in GROUPS:
         for zero_point in (False, True):
             for order in get_args(Order):
@@ -165,7 +164,7 @@ def quantization_table() -> pd.DataFrame:
                         "overall_snr_db": result.overall_snr_db,
                     }
                 )
-    return pd.DataFrame(rows)
+    return rows
 
 
 def _snr_db(signal: NDArray[np.float32], approximation: NDArray[np.float32]) -> float:
@@ -174,14 +173,18 @@ def _snr_db(signal: NDArray[np.float32], approximation: NDArray[np.float32]) -> 
     return float(10 * np.log10(np.sum(exact**2) / np.sum(noise**2)))
 
 
-def _markdown(table: pd.DataFrame) -> str:
+def _markdown(table: list[dict[str, int | str | float]]) -> str:
     """Lay the table out as docs/quantization-error.md shows it."""
-    rows = [[str(column) for column in table.columns], ["---"] * len(table.columns)]
-    for group, weights, order, *figures in table.itertuples(index=False):
-        cosines, decibels = figures[:3], figures[3:]
-        rows.append([str(group), weights, order, *(f"{v:.4f}" for v in cosines)])
-        rows[-1] += [f"{v:.2f}" for v in decibels]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = [list(table[0]), ["---"] * len(table[0])]
+    for row in table:
+        lines.append([_cell(column, value) for column, value in row.items()])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(column: str, value: int | str | float) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.2f}" if column.endswith("_db") else f"{value:.4f}"
 
 
 if __name__ == "__main__":
