@@ -142,8 +142,9 @@ def quantization_table() -> list[dict[str, int | str | float]]:
     Returns
     -------
     list of dict
-        One row a format, as ``pandas.DataFrame`` takes them: ``group``, ``weights``, ``order``, ``mean_cosine``, ``min_cosine``,
-        ``error``, ``least_layer_snr_db``, ``median_layer_snr_db``, ``overall_snr_db``.
+        One row a format, as ``pandas.DataFrame`` takes them: ``group``, ``weights``, ``order``,
+        ``mean_cosine``, ``min_cosine``, ``error``, ``least_layer_snr_db``,
+        ``median_layer_snr_db``, ``overall_snr_db``.
     """
     rows: list[dict[str, int | str | float]] = []
     for group in GROUPS:
