@@ -1,0 +1,547 @@
+"""The recurrence of the GEMM engine, and the search that calls it: Numba kernels, one file.
+
+Loader, sequencer, core and writer are in order with constant latencies, so a tile's timing depends
+only on a fixed set of ready times: the kernel is that max-plus recurrence.
+
+Long GEMMs repeat the same tiles.  The recurrence only adds constants and takes maxima, so if all
+its times at the start of one iteration of a loop equal those of an earlier iteration plus one
+common shift, and the tiles that follow are the same, every later iteration repeats with that shift.
+The kernel compares the times exactly and only then skips; what it skips is proved equal.
+
+One file, since Numba's cache does not see an edit of a callee in another one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from dovetail.arch.events import Event
+
+
+class EngineTiming(NamedTuple):
+    """What the kernel must know of an engine, all in cycles, rows or beats."""
+
+    rows: int
+    cols: int
+    drain_cycles: int
+    result_latency: int
+    dram_latency: int
+    group_segments: int  # 1: a segment is a group; 0: a whole k tile
+    nibble_passes: int  # 1: INT8 weights take two passes
+    a_slices: int  # slices per scratchpad row, and beats per row
+    a_beats: int
+    w_slices: int
+    w_beats: int
+    w_word_slices: int
+    s_slices: int
+    s_beats: int
+    row_beats: int  # beats of one row of results, 1 where several rows share one
+    beat_rows: int  # rows of results that share a beat
+
+
+class Registers(NamedTuple):
+    """The fields of a :class:`Descriptor` that determine time."""
+
+    m_blocks: int
+    n_blocks: int
+    groups: int
+    rows_last: int
+    cols_last: int
+    k: int
+    tile_m: int
+    tile_n: int
+    tile_k: int
+    group: int
+    n_outer: int
+    int8: int
+
+
+LOG_COLUMNS = 11
+"""Columns of a tile log: :class:`dovetail.sim.gemm_engine.TileTimes`."""
+
+# Positions in the event vector, which has the order of the vocabulary.
+_INDEX = {event: index for index, event in enumerate(Event)}
+_CYCLE = _INDEX[Event.CYCLE]
+_STREAM = _INDEX[Event.STREAM]
+_STALL_WEIGHTS = _INDEX[Event.STALL_WEIGHTS]
+_STALL_ACTIVATIONS = _INDEX[Event.STALL_ACTIVATIONS]
+_STALL_OUTPUT = _INDEX[Event.STALL_OUTPUT]
+_STALL_DEQUANT = _INDEX[Event.STALL_DEQUANT]
+_STALL_DRAIN = _INDEX[Event.STALL_DRAIN]
+_PE_OP = _INDEX[Event.PE_OP]
+_GROUP_SUM = _INDEX[Event.GROUP_SUM]
+_WEIGHT_DEQUANT = _INDEX[Event.WEIGHT_DEQUANT]
+_GROUP_DEQUANT = _INDEX[Event.GROUP_DEQUANT]
+_ACCUMULATE = _INDEX[Event.ACCUMULATE]
+_OUTPUT = _INDEX[Event.OUTPUT]
+_ACTIVATION_READ = _INDEX[Event.ACTIVATION_READ]
+_ACTIVATION_WRITE = _INDEX[Event.ACTIVATION_WRITE]
+_WEIGHT_READ = _INDEX[Event.WEIGHT_READ]
+_WEIGHT_WRITE = _INDEX[Event.WEIGHT_WRITE]
+_SCALE_READ = _INDEX[Event.SCALE_READ]
+_SCALE_WRITE = _INDEX[Event.SCALE_WRITE]
+_ACCUMULATOR_READ = _INDEX[Event.ACCUMULATOR_READ]
+_ACCUMULATOR_WRITE = _INDEX[Event.ACCUMULATOR_WRITE]
+_DRAM_READ = _INDEX[Event.DRAM_READ]
+_DRAM_WRITE = _INDEX[Event.DRAM_WRITE]
+
+# The state between two tiles: when each part is free, as the others see it.
+_COMMAND = 0  # the next read command can go out
+_BUS = 1  # the next read beat can arrive
+_SEQUENCER = 2  # the next segment can start
+_CHAIN = 3  # the drain chain is free
+_WRITER = 4  # the next output tile can start
+_W_FREE = 5  # the half of the weight buffer that is filled next, then the other one
+_A_FREE = 7
+_O_FREE = 9  # the half of the accumulators
+_STATE = 11
+
+_PERIODS = 2  # double buffering makes patterns of one or of two tiles
+_EVENTS = len(Event)
+
+
+@njit(cache=True)
+def _block_rows(first, count, slices):  # type: ignore[no-untyped-def]
+    """Scratchpad rows that ``count`` slices from ``first`` on touch."""
+    return (first % slices + count - 1) // slices + 1
+
+
+@njit(cache=True)
+def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # type: ignore[no-untyped-def]
+    """Advance the state ``s`` and the events ``e`` over one tile."""
+    m_count = min(r.tile_m, r.m_blocks - m0)
+    n_count = min(r.tile_n, r.n_blocks - n0)
+    g_count = min(r.tile_k, r.groups - g0)
+    k0 = g0 * r.group
+    last_k = g0 + g_count == r.groups
+    k_count = r.k - k0 if last_k else g_count * r.group
+    valid_rows = m_count * t.rows
+    if m0 + m_count == r.m_blocks:
+        valid_rows += r.rows_last - t.rows
+    valid_cols = n_count * t.cols
+    if n0 + n_count == r.n_blocks:
+        valid_cols += r.cols_last - t.cols
+    planes = 1 + r.int8
+
+    # Load: one command a block and cycle, one beat a cycle; a block has a beat at least, so only
+    # the first command can delay the data.
+    load_w = load_a = -1
+    w_ready = a_ready = 0
+    if w_new:
+        rows = _block_rows(k0 * planes, k_count * planes, t.w_slices)
+        w_beats = n_count * rows * t.w_beats
+        s_beats = 0
+        commands = n_count
+        if not r.int8:
+            s_beats = n_count * _block_rows(g0, g_count, t.s_slices) * t.s_beats
+            commands += n_count
+        load_w = max(s[_COMMAND], s[_W_FREE])
+        s[_COMMAND] = load_w + commands
+        s[_BUS] = max(s[_BUS], load_w + t.dram_latency) + w_beats + s_beats
+        w_ready = s[_BUS]
+        e[_WEIGHT_WRITE] += w_beats
+        e[_SCALE_WRITE] += s_beats
+        e[_DRAM_READ] += w_beats + s_beats
+    if a_new:
+        a_beats = m_count * _block_rows(k0, k_count, t.a_slices) * t.a_beats
+        load_a = max(s[_COMMAND], s[_A_FREE])
+        s[_COMMAND] = load_a + m_count
+        s[_BUS] = max(s[_BUS], load_a + t.dram_latency) + a_beats
+        a_ready = s[_BUS]
+        e[_ACTIVATION_WRITE] += a_beats
+        e[_DRAM_READ] += a_beats
+
+    # Wait for the tile's operands and accumulators, then for the drain chain.
+    now = s[_SEQUENCER]
+    e[_STALL_WEIGHTS] += max(0, w_ready - now)
+    now = max(now, w_ready)
+    e[_STALL_ACTIVATIONS] += max(0, a_ready - now)
+    now = max(now, a_ready)
+    if g0 == 0:
+        e[_STALL_OUTPUT] += max(0, s[_O_FREE] - now)
+        now = max(now, s[_O_FREE])
+    passes = 2 if r.int8 and t.nibble_passes else 1
+    if t.group_segments:
+        groups = g_count
+        short = k_count - (g_count - 1) * r.group
+        length = r.group if g_count > 1 else short
+    else:
+        groups = 1
+        short = length = k_count
+    wait = max(0, s[_CHAIN] - length - now)
+    e[_STALL_DEQUANT] += wait
+    start = now + wait
+
+    # Stream all segments; the drain chain delays each but the first.
+    array_tiles = m_count * n_count
+    stream = array_tiles * k_count * passes
+    gaps = array_tiles * passes * (
+        (groups - 1) * max(0, t.drain_cycles - length) + max(0, t.drain_cycles - short)
+    ) - max(0, t.drain_cycles - length)
+    end = start + stream + gaps
+    e[_STREAM] += stream
+    e[_STALL_DEQUANT] += gaps
+    s[_SEQUENCER] = end
+    s[_CHAIN] = end + t.drain_cycles
+    if w_free:
+        s[_W_FREE] = s[_W_FREE + 1]
+        s[_W_FREE + 1] = end
+    if a_free:
+        s[_A_FREE] = s[_A_FREE + 1]
+        s[_A_FREE + 1] = end
+
+    e[_PE_OP] += passes * k_count * valid_rows * valid_cols
+    e[_ACTIVATION_READ] += stream
+    if t.w_word_slices == 2 and not r.int8:
+        odd = k0 % 2
+        e[_WEIGHT_READ] += array_tiles * ((odd + k_count - 1) // 2 + 1)
+    else:
+        e[_WEIGHT_READ] += stream
+    if not r.int8:
+        e[_SCALE_READ] += array_tiles * g_count
+    results = groups * passes * valid_rows * valid_cols
+    e[_ACCUMULATE] += results
+    if t.group_segments:
+        e[_GROUP_SUM] += passes * k_count * n_count * valid_rows
+        e[_GROUP_DEQUANT] += results
+    elif not r.int8:
+        e[_WEIGHT_DEQUANT] += k_count * m_count * valid_cols
+    drained = groups * passes * n_count * valid_rows
+    e[_ACCUMULATOR_WRITE] += drained
+    e[_ACCUMULATOR_READ] += drained - (n_count * valid_rows if g0 == 0 else 0)
+
+    # Write a finished output tile back.
+    write = written = -1
+    if last_k:
+        read_back = n_count * valid_rows
+        write = max(s[_WRITER], end + t.result_latency)
+        written = write + read_back * t.row_beats
+        s[_WRITER] = written
+        s[_O_FREE] = s[_O_FREE + 1]
+        s[_O_FREE + 1] = written
+        e[_OUTPUT] += valid_rows * valid_cols
+        e[_ACCUMULATOR_READ] += read_back
+        if t.row_beats > 1:
+            e[_DRAM_WRITE] += read_back * t.row_beats
+        else:
+            full = (t.rows + t.beat_rows - 1) // t.beat_rows
+            beats = m_count * full
+            if m0 + m_count == r.m_blocks:
+                beats += (r.rows_last + t.beat_rows - 1) // t.beat_rows - full
+            e[_DRAM_WRITE] += n_count * beats
+    if log.shape[0]:
+        row = log[index]
+        row[0], row[1], row[2] = m0, n0, g0
+        row[3], row[4] = load_w, w_ready if w_new else -1
+        row[5], row[6] = load_a, a_ready if a_new else -1
+        row[7], row[8], row[9], row[10] = start, end, write, written
+
+
+@njit(cache=True)
+def _normalise(t, s):  # type: ignore[no-untyped-def]
+    """Raise times that lie in the past of what they are compared with; nothing later changes."""
+    for place in range(2):
+        s[_W_FREE + place] = max(s[_W_FREE + place], s[_COMMAND])
+        s[_A_FREE + place] = max(s[_A_FREE + place], s[_COMMAND])
+        s[_O_FREE + place] = max(s[_O_FREE + place], s[_SEQUENCER])
+    s[_BUS] = max(s[_BUS], s[_COMMAND] + t.dram_latency)
+    s[_WRITER] = max(s[_WRITER], s[_SEQUENCER] + t.result_latency)
+
+
+@njit(cache=True)
+def _repeats(past, s):  # type: ignore[no-untyped-def]
+    """Whether ``s`` is ``past`` plus one common shift."""
+    shift = s[0] - past[0]
+    for place in range(1, _STATE):
+        if s[place] - past[place] != shift:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _skip(past_s, past_e, s, e, seen, left):  # type: ignore[no-untyped-def]
+    """Skip whole periods of the ``left`` equal iterations ahead; return how many iterations.
+
+    ``past_s`` and ``past_e`` hold state and events before each of the last ``seen`` iterations.
+    """
+    for period in range(1, min(_PERIODS, seen) + 1):
+        at = (seen - period) % _PERIODS
+        if left >= period and _repeats(past_s[at], s):
+            times = left // period
+            shift = times * (s[0] - past_s[at, 0])
+            for place in range(_STATE):
+                s[place] += shift
+            for event in range(e.shape[0]):
+                e[event] += times * (e[event] - past_e[at, event])
+            return times * period
+    return 0
+
+
+@njit(cache=True)
+def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # type: ignore[no-untyped-def]
+    """All tiles of one iteration of the outer loop; return the index of the next tile."""
+    inner_blocks = r.m_blocks if r.n_outer else r.n_blocks
+    inner_tile = r.tile_m if r.n_outer else r.tile_n
+    count = (inner_blocks + inner_tile - 1) // inner_tile
+    k_tiles = (r.groups + r.tile_k - 1) // r.tile_k
+    past_s = np.empty((_PERIODS, _STATE), dtype=np.int64)
+    past_e = np.empty((_PERIODS, e.shape[0]), dtype=np.int64)
+    seen = 0
+    i = 0
+    while i < count:
+        # Iterations 1 .. count - 2 are equal: full tiles, the outer operand neither new nor freed.
+        if skip and 1 <= i < count - 1:
+            _normalise(t, s)
+            done = _skip(past_s, past_e, s, e, seen, count - 1 - i)
+            if done:
+                i += done
+                seen = 0
+                continue
+            past_s[seen % _PERIODS] = s
+            past_e[seen % _PERIODS] = e
+            seen += 1
+        inner0 = i * inner_tile
+        m0, n0 = (inner0, outer0) if r.n_outer else (outer0, inner0)
+        for kt in range(k_tiles):
+            many_k = k_tiles > 1
+            first = i == 0 and kt == 0
+            last = i == count - 1 and kt == k_tiles - 1
+            inner_new = many_k or count > 1 or (first and first_outer)
+            outer_new = many_k or first
+            inner_free = many_k or count > 1 or (last and last_outer)
+            outer_free = many_k or last
+            a_new, w_new = (inner_new, outer_new) if r.n_outer else (outer_new, inner_new)
+            a_free, w_free = (inner_free, outer_free) if r.n_outer else (outer_free, inner_free)
+            _tile(t, r, s, e, m0, n0, kt * r.tile_k, a_new, w_new, a_free, w_free, log, index)
+            index += 1
+        i += 1
+    return index
+
+
+@njit(cache=True)
+def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
+    """Fill the zeroed event vector ``e``: kernel of ``dovetail.sim.gemm_engine.simulate_gemm``."""
+    outer_blocks = r.n_blocks if r.n_outer else r.m_blocks
+    outer_tile = r.tile_n if r.n_outer else r.tile_m
+    count = (outer_blocks + outer_tile - 1) // outer_tile
+    s = np.zeros(_STATE, dtype=np.int64)
+    # The engine works from the cycle after start on.
+    s[_COMMAND] = s[_SEQUENCER] = s[_WRITER] = 1
+    past_s = np.empty((_PERIODS, _STATE), dtype=np.int64)
+    past_e = np.empty((_PERIODS, e.shape[0]), dtype=np.int64)
+    seen = 0
+    index = 0
+    o = 0
+    while o < count:
+        if skip and 1 <= o < count - 1:
+            _normalise(t, s)
+            done = _skip(past_s, past_e, s, e, seen, count - 1 - o)
+            if done:
+                o += done
+                seen = 0
+                continue
+            past_s[seen % _PERIODS] = s
+            past_e[seen % _PERIODS] = e
+            seen += 1
+        index = _inner(t, r, s, e, o * outer_tile, o == 0, o == count - 1, skip, log, index)
+        o += 1
+    # The last row is read one cycle before the writer is free and written two cycles later.
+    e[_CYCLE] = s[_WRITER] + 1
+    e[_STALL_DRAIN] = e[_CYCLE] - (s[_SEQUENCER] - 1)
+
+
+class Candidates(NamedTuple):
+    """What the search may choose from; arrays are indexed by ``tile_k``, from 1 on.
+
+    ``a_rows``, ``w_rows``, ``s_rows`` are the most scratchpad rows that one block of a k tile
+    takes; the limits are the rows of a half and the array tiles of accumulators.
+    """
+
+    a_rows: np.ndarray
+    w_rows: np.ndarray
+    s_rows: np.ndarray
+    a_half: int
+    w_half: int
+    s_half: int
+    o_tiles: int
+
+
+@njit(cache=True)
+def _k_tile_rows(t, r, tile_k):  # type: ignore[no-untyped-def]
+    """Rows that all k tiles of one block take together, and those of the first k tile."""
+    planes = 1 + r.int8
+    total = np.zeros(3, dtype=np.int64)
+    first = np.zeros(3, dtype=np.int64)
+    for g0 in range(0, r.groups, tile_k):
+        count = min(tile_k, r.groups - g0)
+        k0 = g0 * r.group
+        k = min(r.k - k0, count * r.group)
+        rows_a = _block_rows(k0, k, t.a_slices)
+        rows_w = _block_rows(k0 * planes, k * planes, t.w_slices)
+        rows_s = 0 if r.int8 else _block_rows(g0, count, t.s_slices)
+        total += np.array([rows_a, rows_w, rows_s])
+        if g0 == 0:
+            first[:] = total
+    return total, first
+
+
+@njit(cache=True)
+def _bound(t, r, tm, tn, tk, n_outer, total, first):  # type: ignore[no-untyped-def]
+    """Lower bound of the cycles of a mapping, and its read beats, which are exact.
+
+    The first tile must be loaded before anything streams, everything must stream, and the last
+    output tile must drain and be written; or all beats must arrive, and the last k must stream.
+    """
+    m_tiles = (r.m_blocks + tm - 1) // tm
+    n_tiles = (r.n_blocks + tn - 1) // tn
+    a_times, w_times = n_tiles, m_tiles
+    if tk >= r.groups:
+        # With a single k tile the outer operand stays while the inner loop runs.
+        if n_outer or n_tiles == 1:
+            w_times = 1
+        if not n_outer or m_tiles == 1:
+            a_times = 1
+    a_block, a_first = total[0] * t.a_beats, first[0] * t.a_beats
+    w_block = total[1] * t.w_beats + total[2] * t.s_beats
+    w_first = first[1] * t.w_beats + first[2] * t.s_beats
+    read = r.m_blocks * a_times * a_block + r.n_blocks * w_times * w_block
+    m_last = r.m_blocks - (m_tiles - 1) * tm
+    n_last = r.n_blocks - (n_tiles - 1) * tn
+    last_rows = ((m_last - 1) * t.rows + r.rows_last) * n_last * t.row_beats
+    last_k = r.k - ((r.groups + tk - 1) // tk - 1) * tk * r.group
+    passes = 2 if r.int8 and t.nibble_passes else 1
+    stream = r.m_blocks * r.n_blocks * r.k * passes
+    before = 1 + t.dram_latency
+    after = t.result_latency + last_rows + 1
+    all_streams = tm * a_first + tn * w_first + stream
+    all_loads = read + m_last * n_last * last_k * passes
+    return before + max(all_streams, all_loads) + after, read
+
+
+@njit(cache=True)
+def _fits(c, tm, tn, tk):  # type: ignore[no-untyped-def]
+    return (
+        tm * tn <= c.o_tiles
+        and tm * c.a_rows[tk] <= c.a_half
+        and tn * c.w_rows[tk] <= c.w_half
+        and tn * c.s_rows[tk] <= c.s_half
+    )
+
+
+@njit(cache=True)
+def _largest_n(r, c, tm, tk):  # type: ignore[no-untyped-def]
+    """Largest ``tile_n`` that fits beside ``tm`` and ``tk``; 0 for none."""
+    if not _fits(c, tm, 1, tk):
+        return 0
+    most = min(r.n_blocks, c.o_tiles // tm, c.w_half // c.w_rows[tk])
+    if c.s_rows[tk]:
+        most = min(most, c.s_half // c.s_rows[tk])
+    return most
+
+
+@njit(cache=True)
+def _cycles(t, r, tm, tn, tk, n_outer):  # type: ignore[no-untyped-def]
+    """Cycles of one mapping."""
+    events = np.zeros(_EVENTS, dtype=np.int64)
+    registers = Registers(
+        r.m_blocks,
+        r.n_blocks,
+        r.groups,
+        r.rows_last,
+        r.cols_last,
+        r.k,
+        tm,
+        tn,
+        tk,
+        r.group,
+        n_outer,
+        r.int8,
+    )
+    run_gemm(t, registers, events, True, np.zeros((0, LOG_COLUMNS), dtype=np.int64))
+    return events[_CYCLE]
+
+
+@njit(cache=True)
+def _fewest_cycles(t, r, c, totals, firsts, most_k):  # type: ignore[no-untyped-def]
+    """Fewest cycles of all mappings."""
+    passes = 2 if r.int8 and t.nibble_passes else 1
+    # What every mapping needs, whatever its first tile: the bound's part that cannot shrink.
+    fixed = 2 + t.dram_latency + r.m_blocks * r.n_blocks * r.k * passes
+    fixed += t.result_latency + r.rows_last * t.row_beats
+    huge = np.iinfo(np.int64).max
+    best = huge
+    # First simulate the mapping with the least bound, then all whose bound is below its cycles.
+    for collect in range(2):
+        count = 0
+        least = huge
+        found = np.zeros((1024 if collect else 1, 5), dtype=np.int64)
+        for tk in range(1, most_k + 1):
+            a_load = firsts[tk, 0] * t.a_beats
+            w_load = firsts[tk, 1] * t.w_beats + firsts[tk, 2] * t.s_beats
+            for tm in range(1, min(r.m_blocks, c.o_tiles) + 1):
+                # A larger tile only loads longer before anything streams.
+                if fixed + tm * a_load + w_load >= min(least, best):
+                    break
+                for tn in range(1, _largest_n(r, c, tm, tk) + 1):
+                    if fixed + tm * a_load + tn * w_load >= min(least, best):
+                        break
+                    for n_outer in range(2):
+                        bound, _ = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
+                        if bound >= min(least, best):
+                            continue
+                        if collect == 0:
+                            least = bound
+                            count = 0
+                        elif count == found.shape[0]:
+                            found = np.concatenate((found, np.zeros_like(found)))
+                        found[count, 0], found[count, 1], found[count, 2] = bound, tm, tn
+                        found[count, 3], found[count, 4] = tk, n_outer
+                        count += 1
+        for at in np.argsort(found[:count, 0], kind="mergesort"):
+            bound, tm, tn, tk, n_outer = found[at]
+            if bound >= best:
+                break
+            best = min(best, _cycles(t, r, tm, tn, tk, n_outer))
+    return best
+
+
+@njit(cache=True)
+def search_mapping(t, r, c, slack):  # type: ignore[no-untyped-def]
+    """Kernel of :func:`dovetail.sim.mapping.best_mapping`: exhaustive, with exact bounds.
+
+    A mapping is not simulated only where a bound proves that it cannot win.  Returns ``tile_m,
+    tile_n, tile_k, n_outer, cycles``; at least the smallest tile must fit.
+    """
+    totals = np.zeros((r.groups + 1, 3), dtype=np.int64)
+    firsts = np.zeros((r.groups + 1, 3), dtype=np.int64)
+    most_k = 0
+    for tk in range(1, r.groups + 1):
+        if _fits(c, 1, 1, tk):
+            most_k = tk
+            totals[tk], firsts[tk] = _k_tile_rows(t, r, tk)
+    limit = np.int64(_fewest_cycles(t, r, c, totals, firsts, most_k) * (1.0 + slack))
+
+    best = np.zeros(5, dtype=np.int64)
+    best_read = best_cycles = np.iinfo(np.int64).max
+    for tk in range(most_k, 0, -1):
+        for tm in range(min(r.m_blocks, c.o_tiles), 0, -1):
+            for tn in range(_largest_n(r, c, tm, tk), 0, -1):
+                # Both orders load the same unless all of k is one tile.
+                least_read = np.iinfo(np.int64).max
+                for n_outer in range(2):
+                    bound, read = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
+                    least_read = min(least_read, read)
+                    if bound > limit or read > best_read:
+                        continue
+                    if read == best_read and bound >= best_cycles:
+                        continue
+                    cycles = _cycles(t, r, tm, tn, tk, n_outer)
+                    if cycles <= limit and (read < best_read or cycles < best_cycles):
+                        best_read, best_cycles = read, cycles
+                        best[0], best[1], best[2], best[3], best[4] = tm, tn, tk, n_outer, cycles
+                if least_read > best_read:
+                    break  # a smaller tile_n reads no less
+    return best

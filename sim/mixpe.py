@@ -1,0 +1,80 @@
+"""MixPE and its INT8 baseline on a network: the GEMMs of a trace, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from dovetail.arch.events import Event
+from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.mixpe import MixpeDesign
+from dovetail.models.trace import GemmOp, Trace
+from dovetail.sim.gemm_engine import simulate_gemm
+from dovetail.sim.mapping import best_mapping
+from dovetail.sim.result import GemmResult, OpResult, RunResult
+
+MAPPING_SLACK = 0.01
+"""Cycles given up, at most, for fewer DRAM reads when a mapping is searched."""
+
+
+def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
+    """The GEMM that ``design`` runs for ``op``: stored weights INT4 in groups, computed ones INT8.
+
+    Computed INT8 operands (keys, values) have no groups; their segments are as long as the PEs'
+    accumulators allow.
+    """
+    engine = design.engine
+    if op.weights == "activation" and design.kv_bits == 8:
+        return Gemm(m=op.m, n=op.n, k=op.k, weight_format="int8", group=engine.max_group)
+    weight_format = "uint4_zero" if design.zero_point else "int4"
+    return Gemm(m=op.m, n=op.n, k=op.k, weight_format=weight_format, group=design.group)
+
+
+def simulate(
+    design: MixpeDesign,
+    trace: Trace,
+    *,
+    mappings: Mapping[Gemm, TileMapping] | None = None,
+    slack: float = MAPPING_SLACK,
+) -> RunResult:
+    """Cycles and events of a network on one design point.
+
+    Operators run one after the other and share nothing; the ``count`` GEMMs of an operator are
+    equal, so each distinct GEMM is simulated once.  Work that is not a GEMM costs no time here;
+    ``trace.others`` lists it.
+
+    Parameters
+    ----------
+    design : MixpeDesign
+    trace : Trace
+    mappings : dict of Gemm to TileMapping, optional
+        Mapping of each GEMM; the best one is searched for those that are missing.
+    slack : float
+        Of :func:`dovetail.sim.mapping.best_mapping`.
+
+    Raises
+    ------
+    ConfigError
+        Where a GEMM does not fit the engine.
+    """
+    given = mappings or {}
+    results: dict[Gemm, GemmResult] = {}
+    ops = []
+    times: Counter[Gemm] = Counter()
+    for op in trace.gemms:
+        gemm = gemm_of(design, op)
+        if gemm not in results:
+            mapping = given.get(gemm) or best_mapping(design.engine, gemm, slack=slack)
+            results[gemm] = simulate_gemm(design.engine, gemm, mapping)
+        times[gemm] += op.count
+        ops.append(OpResult(name=op.name, layer=op.layer, count=op.count, result=results[gemm]))
+    events = dict.fromkeys(Event, 0)
+    for gemm, count in times.items():
+        for event, value in results[gemm].events.items():
+            events[event] += count * value
+    return RunResult(
+        ops=tuple(ops),
+        events=events,
+        macs=trace.macs,
+        peak_macs_per_cycle=design.engine.peak_macs_per_cycle,
+    )
