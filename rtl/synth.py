@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,6 @@ class SynthesisReport:
     leakage_nw: float
     activity: float
     liberty: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
 
 
 def synthesize(

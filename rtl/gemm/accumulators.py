@@ -8,6 +8,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import ACCUMULATOR_BITS
+from dovetail.rtl.gemm.accumulate import Accumulate
 
 __all__ = ["AccumulatorBank"]
 
@@ -63,18 +64,14 @@ class AccumulatorBank(wiring.Component):
         m = Module()
         valid = Signal()
         half = Signal()
-        first = Signal()
         address = Signal.like(self.address)
-        increment = Signal(signed(self._increment_bits))
-        total = Signal(signed(ACCUMULATOR_BITS))
+        m.submodules.accumulate = accumulate = Accumulate(increment_bits=self._increment_bits)
         read_half = Signal()
         stored = []
         m.d.sync += [
             valid.eq(self.valid),
             half.eq(self.half),
-            first.eq(self.first),
             address.eq(self.address),
-            increment.eq(self.increment),
         ]
         with m.If(self.read):
             m.d.sync += read_half.eq(self.read_half)
@@ -90,12 +87,14 @@ class AccumulatorBank(wiring.Component):
                 read.addr.eq(Mux(adds, self.address, self.read_address)),
                 read.en.eq((adds & ~self.first) | reads),
                 write.addr.eq(address),
-                write.data.eq(total),
+                write.data.eq(accumulate.o),
                 write.en.eq(valid & (half == index)),
             ]
             stored.append(read.data)
         m.d.comb += [
-            total.eq(Mux(first, 0, Mux(half, stored[1], stored[0])) + increment),
+            accumulate.first.eq(self.first),
+            accumulate.increment.eq(self.increment),
+            accumulate.stored.eq(Mux(half, stored[1], stored[0])),
             self.read_data.eq(Mux(read_half, stored[1], stored[0])),
         ]
         return m

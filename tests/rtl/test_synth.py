@@ -212,3 +212,32 @@ def test_refuses_no_library() -> None:
         ToolError, match=r"^no Liberty file given; synthesis needs one at least: name it$"
     ):
         synthesize(Gate(), name="dut", liberty=[], clock_mhz=500.0)
+
+
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        (
+            "Error: sta.tcl, 2 cannot do that.",
+            r"^OpenSTA failed on dut: Error: sta\.tcl, 2 cannot do that\.$",
+        ),
+        (
+            "slack_ns 1e30",
+            r"^dut has no path to time; synthesise a component with inputs or state$",
+        ),
+        (
+            "slack_ns 0.5",
+            r"^OpenSTA printed no power report; check its version \(tried: 2\.0\.17\)$",
+        ),
+    ],
+)
+def test_reports_what_opensta_did_not_do(
+    nangate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, message: str
+) -> None:
+    """OpenSTA ends with 0 whatever went wrong, as this stand-in does."""
+    stand_in = tmp_path / "sta"
+    stand_in.write_text(f"#!/bin/sh\necho '{printed}'\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(ToolError, match=message):
+        run(Gate(), nangate)
