@@ -151,6 +151,8 @@ def tile_rows(spad: SpadShape, *, tile: int, total: int, slices: int = 1) -> int
     slices : int
         Slices per k.
     """
+    if tile >= total or tile * slices % spad.slices_per_row == 0:
+        return spad.rows(0, min(tile, total) * slices)
     most = 0
     # The pattern of alignments repeats after slices_per_row tiles.
     for index in range(min(-(-total // tile), spad.slices_per_row)):

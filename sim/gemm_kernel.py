@@ -526,22 +526,41 @@ def search_mapping(t, r, c, slack):  # type: ignore[no-untyped-def]
 
     best = np.zeros(5, dtype=np.int64)
     best_read = best_cycles = np.iinfo(np.int64).max
-    for tk in range(most_k, 0, -1):
-        for tm in range(min(r.m_blocks, c.o_tiles), 0, -1):
-            for tn in range(_largest_n(r, c, tm, tk), 0, -1):
-                # Both orders load the same unless all of k is one tile.
-                least_read = np.iinfo(np.int64).max
-                for n_outer in range(2):
-                    bound, read = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
-                    least_read = min(least_read, read)
-                    if bound > limit or read > best_read:
-                        continue
-                    if read == best_read and bound >= best_cycles:
-                        continue
-                    cycles = _cycles(t, r, tm, tn, tk, n_outer)
-                    if cycles <= limit and (read < best_read or cycles < best_cycles):
-                        best_read, best_cycles = read, cycles
-                        best[0], best[1], best[2], best[3], best[4] = tm, tn, tk, n_outer, cycles
-                if least_read > best_read:
-                    break  # a smaller tile_n reads no less
+    # First simulate the mapping that reads least by its bound, then all that may still beat it.
+    for simulate_all in range(2):
+        least_read = least_bound = np.iinfo(np.int64).max
+        guess = np.zeros(4, dtype=np.int64)
+        for tk in range(most_k, 0, -1):
+            for tm in range(min(r.m_blocks, c.o_tiles), 0, -1):
+                for tn in range(_largest_n(r, c, tm, tk), 0, -1):
+                    reads_most = 0
+                    for n_outer in range(2):
+                        bound, read = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
+                        more = read > best_read or (read == best_read and bound >= best_cycles)
+                        reads_most += read > min(best_read, least_read)
+                        if bound > limit or more:
+                            continue
+                        if not simulate_all:
+                            if read < least_read or (read == least_read and bound < least_bound):
+                                least_read, least_bound = read, bound
+                                guess[0], guess[1], guess[2], guess[3] = tm, tn, tk, n_outer
+                            continue
+                        cycles = _cycles(t, r, tm, tn, tk, n_outer)
+                        if cycles <= limit and (read < best_read or cycles < best_cycles):
+                            best_read, best_cycles = read, cycles
+                            best[0], best[1], best[2], best[3], best[4] = (
+                                tm,
+                                tn,
+                                tk,
+                                n_outer,
+                                cycles,
+                            )
+                    if reads_most == 2:
+                        break  # a smaller tile_n reads no less, in either order
+        if not simulate_all:
+            cycles = _cycles(t, r, guess[0], guess[1], guess[2], guess[3])
+            if cycles <= limit:
+                best_read, best_cycles = least_read, cycles
+                best[:4] = guess
+                best[4] = cycles
     return best

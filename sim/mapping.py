@@ -64,18 +64,19 @@ def candidates(config: GemmEngineConfig, gemm: Gemm) -> Candidates:
     groups = -(-gemm.k // gemm.group)
     int8 = gemm.weight_format == "int8"
     a_rows, w_rows, s_rows = (np.zeros(groups + 1, dtype=np.int64) for _ in range(3))
+    activation, weight, scale = config.activation, config.weight, config.scale
     for tile_k in range(1, groups + 1):
         tile = tile_k * gemm.group
-        a_rows[tile_k] = tile_rows(config.activation, tile=tile, total=gemm.k)
-        w_rows[tile_k] = tile_rows(config.weight, tile=tile, total=gemm.k, slices=1 + int8)
+        a_rows[tile_k] = tile_rows(activation, tile=tile, total=gemm.k)
+        w_rows[tile_k] = tile_rows(weight, tile=tile, total=gemm.k, slices=1 + int8)
         if not int8:
-            s_rows[tile_k] = tile_rows(config.scale, tile=tile_k, total=groups)
+            s_rows[tile_k] = tile_rows(scale, tile=tile_k, total=groups)
     return Candidates(
         a_rows=a_rows,
         w_rows=w_rows,
         s_rows=s_rows,
-        a_half=config.activation.half_rows,
-        w_half=config.weight.half_rows,
-        s_half=config.scale.half_rows,
+        a_half=activation.half_rows,
+        w_half=weight.half_rows,
+        s_half=scale.half_rows,
         o_tiles=config.accumulator_half_tiles,
     )
