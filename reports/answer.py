@@ -32,9 +32,9 @@ def answer(study: Study) -> list[tuple[str, str]]:
 def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.DataFrame:
     """Pairs of one point each of two series that differ in nothing but the array.
 
-    For each point of ``other`` the point of ``first`` with equal settings, except those that name
-    the series and the array's shape, whose array is nearest in area; none where the nearest
-    differs by more than ``EQUAL_AREA``.
+    Settings are equal, except those that name the series and the array's shape; the arrays differ
+    in area by ``EQUAL_AREA`` at most; and each is the fastest of its series that is so, of equals
+    the thriftiest: at one area both series come in their best shape.
 
     Returns
     -------
@@ -42,29 +42,32 @@ def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.Dat
         ``first``, ``other`` (numbers of points), and the ratios ``area`` (of the arrays, first
         over other), ``time`` and ``energy`` (other over first: above 1 the first is better).
     """
-    points = study.of(title).assign(array=lambda rows: _array_um2(rows))
+    points = study.of(title).assign(array=_array_um2)
+    points = points.sort_values(["time_s", "energy_j"], kind="stable")
     apart = {*word_fields(study.sweep), *SHAPE_FIELDS}
     shared = [field for field in study.fields if field not in apart]
-    candidates = points[points["series"] == first]
-    groups = dict(list(candidates.groupby(shared))) if shared else {(): candidates}
-    rows = []
-    for number, point in points[points["series"] == other].iterrows():
-        near = groups.get(tuple(point[field] for field in shared))
-        if near is None:
-            continue
-        ratios = near["array"] / point["array"]
-        best = (ratios - 1).abs().idxmin()
-        if abs(ratios[best] - 1) <= EQUAL_AREA:
-            rows.append(
-                {
-                    "first": best,
-                    "other": number,
-                    "area": ratios[best],
-                    "time": point["time_s"] / near.loc[best, "time_s"],
-                    "energy": point["energy_j"] / near.loc[best, "energy_j"],
-                }
-            )
-    return pd.DataFrame(rows, columns=["first", "other", "area", "time", "energy"])
+    pairs = []
+    for _, rows in points.groupby(shared) if shared else [((), points)]:
+        ours, theirs = rows[rows["series"] == first], rows[rows["series"] == other]
+        for number, point in theirs.iterrows():
+            rivals = theirs[_near(theirs["array"], point["array"])]
+            fitting = ours[_near(ours["array"], point["array"])]
+            if rivals.index[0] == number and len(fitting):
+                best = fitting.iloc[0]
+                pairs.append(
+                    {
+                        "first": fitting.index[0],
+                        "other": number,
+                        "area": best["array"] / point["array"],
+                        "time": point["time_s"] / best["time_s"],
+                        "energy": point["energy_j"] / best["energy_j"],
+                    }
+                )
+    return pd.DataFrame(pairs, columns=["first", "other", "area", "time", "energy"])
+
+
+def _near(areas: pd.Series, area: float) -> pd.Series:
+    return (areas / area - 1).abs() <= EQUAL_AREA
 
 
 def _array_um2(rows: pd.DataFrame) -> pd.Series:
@@ -95,8 +98,8 @@ def _compared(study: Study, title: str, first: str, other: str) -> str:
     return (
         f"At equal array area {first} is {_ratio(pairs['time'])} times as fast as {other}, and "
         f"{other} takes {_ratio(pairs['energy'])} times its energy ({len(pairs)} pairs of points "
-        f"that differ in the array alone; the {first} array has {pairs['area'].min():.2f} to "
-        f"{pairs['area'].max():.2f} of the area)."
+        f"that differ in the array alone, each in its fastest shape; the {first} array has "
+        f"{pairs['area'].min():.2f} to {pairs['area'].max():.2f} of the area)."
     )
 
 
@@ -110,29 +113,29 @@ def _ratio(values: pd.Series) -> str:
 def _front(study: Study, title: str) -> list[str]:
     front = study.front_of(title)
     counts = ", ".join(f"{(front['series'] == name).sum()} {name}" for name in study.series)
-    fastest = front["time_s"].idxmin()
-    thriftiest = front["energy_j"].idxmin()
+    fastest = int(front.index[0])
+    thriftiest = int(front.sort_values(["energy_j", "time_s"], kind="stable").index[0])
+    thrifty = study.point(thriftiest)
     words = {fastest: "Fastest", thriftiest: "Least energy"}
     if fastest == thriftiest:
         words = {fastest: "Fastest and least energy"}
     sentences = [f"{len(front)} of {len(study.of(title))} points are on the front ({counts})."]
-    sentences += [
-        f"{word}: {_named(study, front, front.loc[number])}." for number, word in words.items()
-    ]
+    sentences += [f"{word}: {_named(study, front, number)}." for number, word in words.items()]
     least = front["error"].min()
-    if front["error"].nunique() > 1 and front.loc[thriftiest, "error"] > least:
+    if front["error"].nunique() > 1 and thrifty["error"] > least:
         exact = front.loc[front["error"] == least, "energy_j"].min()
         sentences.append(
             f"The least {ERROR.name} on the front, {ERROR.text(least)} instead of "
-            f"{ERROR.text(front.loc[thriftiest, 'error'])}, costs "
-            f"{exact / front.loc[thriftiest, 'energy_j'] - 1:.1%} more energy than the least."
+            f"{ERROR.text(thrifty['error'])}, costs "
+            f"{exact / thrifty['energy_j'] - 1:.1%} more energy than the least."
         )
     return sentences
 
 
-def _named(study: Study, front: pd.DataFrame, point: pd.Series) -> str:
+def _named(study: Study, front: pd.DataFrame, number: int) -> str:
+    point = study.point(number)
     return (
-        f"{point['series']} {study.labels(front)[point.name]} with {TIME.text(point['time_s'])}, "
+        f"{point['series']} {study.labels(front)[number]} with {TIME.text(point['time_s'])}, "
         f"{ENERGY.text(point['energy_j'])}, {AREA.text(point['area_mm2'])} and "
         f"{point['utilization']:.1%} utilisation"
     )

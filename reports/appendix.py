@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dovetail.arch.technology import Technology, technologies, technology
-from dovetail.reports.study import Study
+from dovetail.reports.study import Study, records
 from dovetail.reports.style import rounded
 
 
@@ -15,19 +14,19 @@ def other_work(study: Study) -> list[dict[str, Any]]:
     A MAC counts as two operations.
     """
     found = []
-    for row in study.workloads.itertuples():
+    for row in records(study.workloads):
         kinds: dict[str, int] = {}
-        for other in row.others:
+        for other in row["others"]:
             kinds[other["kind"]] = kinds.get(other["kind"], 0) + other["operations"]
-        total = 2 * row.macs + sum(kinds.values())
+        total = 2 * row["macs"] + sum(kinds.values())
         found.append(
             {
-                "title": row.title,
-                "macs": row.macs,
+                "title": row["title"],
+                "macs": row["macs"],
                 "kinds": sorted(kinds.items(), key=lambda item: -item[1]),
                 "share": sum(kinds.values()) / total if total else 0.0,
                 "shares": {kind: count / total for kind, count in kinds.items()},
-                "notes": row.notes,
+                "notes": row["notes"],
             }
         )
     return found
@@ -36,9 +35,7 @@ def other_work(study: Study) -> list[dict[str, Any]]:
 def certificate_rows(study: Study) -> list[dict[str, Any]]:
     """Each certificate with the shapes that were run and what was compared."""
     rows = []
-    for number, row in zip(
-        study.certificates.index, study.certificates.to_dict("records"), strict=True
-    ):
+    for number, row in zip(study.certificates.index, records(study.certificates), strict=True):
         rows.append(
             {
                 "point": number,
@@ -60,30 +57,23 @@ def _case(case: Any) -> str:
 
 
 def technology_rows(study: Study) -> dict[str, Any]:
-    """The technology table that priced the sweep, one row a number with source and bounds."""
-    name = study.sweep["technology"]
-    if name not in technologies():
-        return {"name": name, "title": "", "notes": (), "sources": (), "rows": []}
-    table: Technology = technology(name)
-    sources = list(dict.fromkeys(table.sources.values()))
-    rows = []
-    for path, figure in table.figures().items():
-        bounds = figure.range
-        rows.append(
+    """The table that priced the sweep, one row a number with its bounds and source."""
+    figures = study.technology["figures"]
+    sources = list(dict.fromkeys(figure["source"] for figure in figures.values()))
+    return {
+        "title": study.technology["title"],
+        "notes": study.technology["notes"],
+        "sources": sources,
+        "rows": [
             {
                 "path": path,
-                "value": f"{figure.value:.4g}",
-                "bounds": f"{rounded(bounds.low)} to {rounded(bounds.high)}",
-                "node": f"{figure.node_nm:g} nm",
-                "source": sources.index(figure.source) + 1,
+                "value": f"{figure['value']:.4g}",
+                "bounds": f"{rounded(figure['low'])} to {rounded(figure['high'])}",
+                "node": f"{figure['node_nm']:g} nm",
+                "source": sources.index(figure["source"]) + 1,
             }
-        )
-    return {
-        "name": name,
-        "title": table.title,
-        "notes": table.notes,
-        "sources": sources,
-        "rows": rows,
+            for path, figure in figures.items()
+        ],
     }
 
 
@@ -100,9 +90,9 @@ def provenance_rows(study: Study) -> list[tuple[str, str]]:
         ("source", source["source"]),
         ("packages", packages),
     ]
-    for row in study.workloads.itertuples():
-        rows.append(("trace", f"{row.trace_id}: {row.title}"))
-    for number, run in zip(study.runs.index, study.runs.to_dict("records"), strict=True):
+    for row in records(study.workloads):
+        rows.append(("trace", f"{row['trace_id']}: {row['title']}"))
+    for number, run in zip(study.runs.index, records(study.runs), strict=True):
         machine = run["provenance"]
         tools = ", ".join(f"{k} {v}" for k, v in machine.get("packages", {}).items())
         rows.append(

@@ -13,7 +13,7 @@ import pandas as pd
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.technology import technologies, technology
-from dovetail.reports.study import CYCLE_PARTS, Study
+from dovetail.reports.study import CYCLE_PARTS, Study, records
 from dovetail.reports.style import ENERGY, component_name
 
 MAX_BARS = 12
@@ -122,7 +122,7 @@ def energy_bounds(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
         return empty
     prices = technology(name)
     bounds = []
-    for row in rows.to_dict("records"):
+    for row in records(rows):
         engine = _engine(study, row)
         events = {event: int(row[event.value]) for event in Event}
         total = sum(prices.energy_pj(engine, events).values())
@@ -158,8 +158,7 @@ def operator_table(study: Study, number: int) -> pd.DataFrame:
         of all runs, ``share`` of the point's time, ``utilization``, ``stalled`` (share of the
         operator's cycles).
     """
-    point = study.points.loc[number]
-    cycles = float(point["cycles"])
+    point = study.point(number)
     rows = []
     shape = ["name", "m", "n", "k", "weight_format"]
     for key, group in study.operators[number].groupby(shape, sort=False):
@@ -172,8 +171,8 @@ def operator_table(study: Study, number: int) -> pd.DataFrame:
                 "runs": int(group["count"].sum()),
                 "shape": f"{m} × {n} × {k}",
                 "weights": weights,
-                "time_s": own / cycles * float(point["time_s"]),
-                "share": own / cycles,
+                "time_s": own / point["cycles"] * point["time_s"],
+                "share": own / point["cycles"],
                 "utilization": float((group["utilization"] * group["cycles"]).sum() / own),
                 "stalled": float(group[[e.value for e in STALLS]].to_numpy().sum() / own),
             }

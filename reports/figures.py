@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -27,7 +28,7 @@ from dovetail.reports.style import AREA, ENERGY, ERROR, PART_COLOURS, TIME, Look
 COLUMN_INCHES, PAGE_INCHES = 3.5, 7.0
 PNG_DPI = 300
 
-_STYLE = {
+_STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -44,7 +45,7 @@ _STYLE = {
     "svg.hashsalt": "dovetail",  # the same store gives the same file
     "figure.constrained_layout.use": True,
 }
-_WHISKER = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
+_WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
 
 
 def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
@@ -55,9 +56,9 @@ def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
     paths = []
     with matplotlib.rc_context(_STYLE):
         for name, figure in _figures(study):
-            for ending, extra in (("png", {}), ("svg", {"metadata": {"Date": None}})):
+            for ending, metadata in (("png", {}), ("svg", {"Date": None})):
                 path = folder / f"{name}.{ending}"
-                figure.savefig(path, dpi=PNG_DPI, **extra)
+                figure.savefig(path, dpi=PNG_DPI, metadata=metadata)
                 paths.append(path)
     return tuple(paths)
 
@@ -168,7 +169,7 @@ def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars]) -> Fig
     if bounded:
         handles.append(Line2D([], [], color="#444444", linewidth=0.8, label="bounds of the prices"))
     if (study.points["certificate"] == "passed").any():
-        tick = {"linestyle": "", "marker": "$✓$", "color": "black", "markersize": 5}
+        tick: dict[str, Any] = {"linestyle": "", "marker": "$✓$", "color": "black", "markersize": 5}
         handles.append(Line2D([], [], **tick, label="certified in Verilator"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure

@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from dovetail.errors import StoreError
-from dovetail.provenance import source_id
 from dovetail.reports import charts
 from dovetail.reports.answer import answer
 from dovetail.reports.appendix import (
@@ -101,7 +100,6 @@ def render(study: Study, figures: list[str]) -> str:
         certificates=certificate_rows(study),
         technology=technology_rows(study),
         provenance=provenance_rows(study),
-        source_differs=study.provenance["source"] != source_id(),
         figures=figures,
         plotly=get_plotlyjs() if len(study.points) else "",
     )

@@ -11,7 +11,14 @@ from typing import Any
 import pandas as pd
 
 from dovetail.arch.events import STALLS, Event
-from dovetail.reports.style import LOOKS, Look, series_name, setting_text
+from dovetail.reports.style import (
+    LOOKS,
+    Look,
+    is_buffers,
+    series_name,
+    setting_text,
+    settings_text,
+)
 from dovetail.sweeps import table
 from dovetail.sweeps.front import front_points
 from dovetail.sweeps.pareto import pareto_front
@@ -29,8 +36,8 @@ class Study:
     ----------
     path : Path
         The store.
-    sweep, provenance : dict
-        The sweep's definition, and on what its numbers depend.
+    sweep, technology, provenance : dict
+        The sweep's definition, the prices, and on what else its numbers depend.
     workloads : DataFrame
         One row a workload: ``title``, ``network``, ``phase``, ``batch``, ``seq``, ``trace_id``,
         ``macs``, ``notes`` and ``others`` (lists).
@@ -51,6 +58,7 @@ class Study:
 
     path: Path
     sweep: dict[str, Any]
+    technology: dict[str, Any]
     provenance: dict[str, Any]
     workloads: pd.DataFrame
     points: pd.DataFrame
@@ -83,25 +91,38 @@ class Study:
     def front_of(self, title: str) -> pd.DataFrame:
         """Front points of one workload, fastest first."""
         points = self.of(title)
-        return points[points["front"]].sort_values("time_s", kind="stable")
+        return points[points["front"]].sort_values(["time_s", "energy_j"], kind="stable")
 
     def fastest(self, title: str) -> dict[str, int]:
         """The fastest point of each series on one workload; of equals the thriftiest."""
         return _fastest(self.of(title), list(self.series))
 
+    def point(self, number: int) -> dict[str, Any]:
+        """One point's row of ``points``."""
+        return records(self.points.loc[[number]])[0]
+
     def labels(self, rows: pd.DataFrame) -> dict[int, str]:
         """A short label for each of ``rows``: its number, and the settings in which they differ."""
         words = word_fields(self.sweep)
-        fields = [f for f in self.fields if f not in words and rows[f].nunique(dropna=False) > 1]
-        shape = bool(set(SHAPE_FIELDS) & set(fields)) and set(SHAPE_FIELDS) <= set(self.fields)
+        varied = [f for f in self.fields if f not in words and rows[f].nunique(dropna=False) > 1]
+        shape = bool(set(SHAPE_FIELDS) & set(varied)) and set(SHAPE_FIELDS) <= set(self.fields)
+        groups = []
+        for axis in self.sweep["axes"]:
+            fields = [
+                f for f in axis["fields"] if f in varied and not (shape and f in SHAPE_FIELDS)
+            ]
+            groups += [fields] if is_buffers(fields) else [[field] for field in fields]
         labels = {}
         for number, values in zip(rows.index, rows[self.fields].to_dict("records"), strict=True):
             parts = [f"{values[SHAPE_FIELDS[0]]}×{values[SHAPE_FIELDS[1]]}"] if shape else []
-            parts += [
-                setting_text(f, values[f]) for f in fields if not (shape and f in SHAPE_FIELDS)
-            ]
+            parts += [settings_text({field: values[field] for field in g}) for g in groups]
             labels[number] = f"#{number} {', '.join(parts)}".strip()
         return labels
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def read_study(path: Path) -> Study:
@@ -115,11 +136,7 @@ def read_study(path: Path) -> Study:
     with Store.open(path) as store:
         sweep = store.meta("sweep")
         workloads = _read(store, "workloads", "workload", ("notes", "others"))
-        workloads["title"] = [
-            f"{row.network} {row.phase}, batch {row.batch}, "
-            + (f"{row.seq:,} tokens" if row.phase == "prefill" else f"1 token after {row.seq:,}")
-            for row in workloads.itertuples()
-        ]
+        workloads["title"] = [_title(row) for row in records(workloads)]
         everything = table.points(store).set_index("point")
         everything["title"] = everything["workload"].map(workloads["title"])
         certificates = table.certificates(store).set_index("point")
@@ -127,6 +144,7 @@ def read_study(path: Path) -> Study:
         return Study(
             path=path,
             sweep=sweep,
+            technology=store.meta("technology"),
             provenance=store.meta("provenance"),
             workloads=workloads,
             points=points,
@@ -139,6 +157,12 @@ def read_study(path: Path) -> Study:
                 for number in _fastest(rows, list(rows["series"].unique())).values()
             },
         )
+
+
+def _title(workload: dict[str, Any]) -> str:
+    tokens = f"{workload['seq']:,}"
+    when = f"{tokens} tokens" if workload["phase"] == "prefill" else f"1 token after {tokens}"
+    return f"{workload['network']} {workload['phase']}, batch {workload['batch']}, {when}"
 
 
 def _read(store: Store, name: str, key: str, parsed: Sequence[str]) -> pd.DataFrame:

@@ -116,15 +116,29 @@ def setting_name(field: str) -> str:
 
 
 def setting_text(field: str, value: object) -> str:
-    """``engine.port_bits`` and 512 as ``port 512 bit``."""
-    name = setting_name(field).removesuffix(" mhz").removesuffix(" cycles")
+    """``engine.port_bits`` and 512 as ``512 bit port``."""
+    name = setting_name(field)
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, bool):
         return name if value else f"no {name}"
     if field.endswith("_bytes") and isinstance(value, int):
         size = f"{value // 1024} KiB" if value % 1024 == 0 else f"{value} B"
-        return f"{name} {size}"
-    for ending, unit in (("_bits", "bit"), ("_mhz", "MHz"), ("_cycles", "cycles")):
-        if field.endswith(ending):
-            shown = f"{value:g}" if isinstance(value, float) else value
-            return f"{name} {shown} {unit}"
-    return f"{name} {value}"
+        return f"{size} {name}"
+    if field.endswith("_bits"):
+        return f"{shown} bit {name}"
+    if field.endswith("_mhz"):
+        return f"{shown} MHz"
+    return f"{name} {shown}"
+
+
+def is_buffers(fields: list[str]) -> bool:
+    """Whether these fields are several capacities, which a label can say as one."""
+    return len(fields) > 1 and all(field.endswith("_buffer_bytes") for field in fields)
+
+
+def settings_text(settings: dict[str, object]) -> str:
+    """One setting, or several buffers as ``buffers 8/8/32 KiB``."""
+    if is_buffers(list(settings)):
+        sizes = "/".join(f"{int(str(value)) / 1024:g}" for value in settings.values())
+        return f"buffers {sizes} KiB"
+    return ", ".join(setting_text(field, value) for field, value in settings.items())

@@ -83,6 +83,7 @@ def write_store(
     ]
     meta = {
         "sweep": definition.definition(),
+        "technology": _prices(),
         "provenance": {"dovetail": "0.1.0", "source": "0123456789ab", "packages": {"numpy": "2"}},
     }
     with Store.create(path, meta=meta, workloads=workloads) as store:
@@ -110,6 +111,19 @@ def write_store(
                 }
             )
     return path
+
+
+def _prices() -> dict[str, Any]:
+    table = technology(TECHNOLOGY)
+    return {
+        "name": table.name,
+        "title": table.title,
+        "notes": list(table.notes),
+        "figures": {
+            path: {"node_nm": figure.node_nm, "source": figure.source} | figure.range._asdict()
+            for path, figure in table.figures().items()
+        },
+    }
 
 
 def _rows_of(phase: str) -> int:

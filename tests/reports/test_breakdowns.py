@@ -1,0 +1,72 @@
+"""reports/breakdowns.py: the tables behind the bars."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.events import Event
+from dovetail.arch.technology import technology
+from dovetail.reports.breakdowns import (
+    bar_points,
+    cycle_parts,
+    energy_bounds,
+    energy_parts,
+    operator_table,
+)
+from dovetail.reports.study import Study
+from dovetail.tests.reports.synthetic import LAYERS, SHAPES, TECHNOLOGY
+
+
+def test_bars_show_each_series_and_all_that_was_certified(study: Study) -> None:
+    rows = bar_points(study, study.titles[0])
+    assert list(dict.fromkeys(rows["series"])) == ["MixPE W4A8", "INT8"]
+    assert {0, 1, 2} <= set(rows.index)
+
+
+def test_parts_add_up(study: Study) -> None:
+    rows = bar_points(study, study.titles[0])
+    totals = energy_parts(rows).sum(axis=1)
+    np.testing.assert_allclose(totals, rows["energy_j"].astype(float), rtol=1e-12)
+    np.testing.assert_allclose(cycle_parts(rows).sum(axis=1), 1.0, rtol=1e-12)
+
+
+def test_bounds_are_those_of_the_technology(study: Study, store: Path) -> None:
+    rows = bar_points(study, study.titles[1])
+    bounds = energy_bounds(study, rows)
+    assert list(bounds.index) == list(rows.index)
+    with sqlite3.connect(store) as connection:
+        connection.row_factory = sqlite3.Row
+        for number in rows.index:
+            (row,) = connection.execute("SELECT * FROM points WHERE point = ?", [int(number)])
+            engine = GemmEngineConfig(**json.loads(row["design"])["engine"])
+            events = {event: row[event.value] for event in Event}
+            low, high = technology(TECHNOLOGY).energy_range_pj(engine, events)
+            assert bounds.loc[number, "low"] == pytest.approx(low * 1e-12, rel=1e-12)
+            assert bounds.loc[number, "high"] == pytest.approx(high * 1e-12, rel=1e-12)
+            assert low < row["energy_pj"] < high
+
+
+def test_bounds_are_left_out_where_another_table_priced_the_points(study: Study) -> None:
+    rows = bar_points(study, study.titles[0]).assign(energy_pj=lambda r: r["energy_pj"] * 1.01)
+    assert energy_bounds(study, rows).empty
+
+
+def test_operators_of_equal_layers_are_one_row(study: Study) -> None:
+    for title in study.titles:
+        for number in study.fastest(title).values():
+            table = operator_table(study, number)
+            assert list(table["operator"]) == list(SHAPES)
+            assert set(table["layers"]) == {f"0–{LAYERS - 1}"}
+            assert set(table["runs"]) == {LAYERS}
+            assert table["share"].sum() == pytest.approx(1.0, rel=1e-12)
+            point = study.point(number)
+            assert table["time_s"].sum() == pytest.approx(point["time_s"], rel=1e-12)
+            mean = (table["utilization"] * table["share"]).sum()
+            assert mean == pytest.approx(point["utilization"], rel=1e-12)
+            assert (table["stalled"] * table["share"]).sum() == pytest.approx(
+                point["stall_cycles"] / point["cycles"], rel=1e-12
+            )

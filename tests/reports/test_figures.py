@@ -1,0 +1,35 @@
+"""reports/figures.py: the figures beside the page."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+NAMES = ("time-energy", "time-area", "error-energy", "energy", "cycles", "operators")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_shows_something_in_colour(page: Path, name: str) -> None:
+    image = matplotlib.image.imread(page.parent / "figures" / f"{name}.png")
+    height, width, _ = image.shape
+    assert width == 2100, "seven inches at 300 dots each"
+    assert height > 500
+    for colour in ("#0072b2", "#d55e00"):
+        wanted = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        near = np.abs(image[..., :3] - wanted).max(axis=-1) < 0.02
+        # The six bars of `cycles` hardly stall, so the second colour is thin there.
+        assert near.sum() > (200 if colour == "#0072b2" else 20), colour
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_svg_is_well_formed_and_undated(page: Path, name: str) -> None:
+    path = page.parent / "figures" / f"{name}.svg"
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+    assert "dc:date" not in path.read_text(encoding="utf-8")
+
+
+def test_there_are_no_other_figures(page: Path) -> None:
+    found = {path.name for path in (page.parent / "figures").iterdir()}
+    assert found == {f"{name}.{ending}" for name in NAMES for ending in ("png", "svg")}
