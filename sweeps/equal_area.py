@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dovetail.arch.engine import Core, GemmEngineConfig
+from dovetail.arch.engine import Core, GemmEngineConfig, power_of_two
 from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 
-MAX_ASPECT = 4  # an array four times as long as wide; longer ones fill and drain for too long
+MAX_ASPECT = 8  # as long as wide; longer arrays spend their time filling and draining
 
 
 def equal_area_arrays(
@@ -22,8 +22,9 @@ def equal_area_arrays(
 ) -> tuple[tuple[Core, int, int], ...]:
     """Arrays of each core whose area is ``target_um2`` within a relative ``band``.
 
-    Columns are powers of two, since others leave part of every DRAM beat of weights unused; for
-    each the number of rows that comes nearest is taken.
+    Columns are powers of two, since others leave part of every DRAM beat of weights unused.  For
+    each, of the numbers of rows in the band the one that leaves least of a beat of activations
+    unused is taken, and of equal ones that which comes nearest.
 
     Parameters
     ----------
@@ -43,15 +44,19 @@ def equal_area_arrays(
     """
     arrays: list[tuple[Core, int, int]] = []
     for core in cores:
-        fitting = []
+        fitting: list[tuple[Core, int, int]] = []
         for cols in (4, 8, 16, 32, 64, 128, 256):
-            rows = min(
-                range(-(-cols // MAX_ASPECT), min(256, MAX_ASPECT * cols) + 1),
-                key=lambda rows: abs(_array_um2(base, core, rows, cols, technology) - target_um2),
+            within = {
+                rows: abs(_array_um2(base, core, rows, cols, technology) / target_um2 - 1)
+                for rows in range(-(-cols // MAX_ASPECT), min(256, MAX_ASPECT * cols) + 1)
+            }
+            choice = min(
+                (rows for rows, apart in within.items() if apart <= band),
+                key=lambda rows: (power_of_two(rows) / rows, within[rows]),
+                default=None,
             )
-            ratio = _array_um2(base, core, rows, cols, technology) / target_um2
-            if abs(ratio - 1) <= band:
-                fitting.append((core, rows, cols))
+            if choice is not None:
+                fitting.append((core, choice, cols))
         if not fitting:
             raise ConfigError(
                 f"no {core} array has an area within {band:.0%} of {target_um2:.0f} um2; "

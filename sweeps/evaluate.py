@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from dovetail.arch.events import STALLS
-from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.technology import Technology, load_technology, technology
 from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
@@ -119,11 +118,14 @@ def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, 
 
     A network of 32 equal layers takes the space of one: ``layers`` lists inclusive ranges.
     """
-    gemms: dict[tuple[Gemm, TileMapping], tuple[int, GemmResult]] = {}
+    gemms: list[GemmResult] = []
+    numbers: dict[int, int] = {}  # by identity: the layers share their results
     operators: dict[tuple[str, int, int], list[list[int]]] = {}
     for op in result.ops:
-        key = (op.result.gemm, op.result.mapping)
-        at, _ = gemms.setdefault(key, (len(gemms), op.result))
+        at = numbers.get(id(op.result))
+        if at is None:
+            at = numbers[id(op.result)] = len(gemms)
+            gemms.append(op.result)
         ranges = operators.setdefault((op.name, op.count, at), [])
         if ranges and ranges[-1][1] == op.layer - 1:
             ranges[-1][1] = op.layer
@@ -137,7 +139,7 @@ def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, 
             "utilization": gemm.gemm.macs / (result.peak_macs_per_cycle * gemm.cycles),
             **{event.value: int(gemm.events[event]) for event in STALLS},
         }
-        for _, gemm in gemms.values()
+        for gemm in gemms
     ], [
         {"name": name, "count": count, "gemm": at, "layers": ranges}
         for (name, count, at), ranges in operators.items()

@@ -35,7 +35,7 @@ def _feed(digest: hashlib._Hash, node: Traversable, name: str) -> None:
         for child in sorted(node.iterdir(), key=lambda child: child.name):
             if child.name != "__pycache__":
                 _feed(digest, child, f"{name}/{child.name}")
-    elif name.endswith((".py", ".toml", ".csv", ".json")):
+    else:
         content = node.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)

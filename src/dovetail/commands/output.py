@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,13 @@ def shown(value: float, unit: str = "") -> str:
     """A number as a person reads it: four digits, thousands apart."""
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
     return f"{text} {unit}".rstrip()
+
+
+def engineering(value: float, unit: str) -> str:
+    """A quantity with the prefix that leaves one to three digits before the point."""
+    exponent = 0 if value == 0 else int(math.floor(math.log10(abs(value)) / 3))
+    exponent = max(-4, min(exponent, 4))
+    return f"{value / 1000**exponent:.4g} {'pnum kMGT'[exponent + 4].strip()}{unit}"
 
 
 def note(text: str) -> None:

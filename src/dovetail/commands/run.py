@@ -134,7 +134,7 @@ def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:
 
 
 def _print(data: dict[str, Any], trace: Any) -> None:
-    from dovetail.commands.output import print_table, shown
+    from dovetail.commands.output import engineering, print_table, shown
 
     rows = [
         ("cycles", shown(data["cycles"])),
@@ -142,19 +142,19 @@ def _print(data: dict[str, Any], trace: Any) -> None:
         ("stall cycles", shown(data["stall_cycles"])),
         ("MACs", shown(data["macs"])),
         ("utilization", f"{data['utilization']:.1%}"),
-        ("energy", shown(data["energy_pj"] * 1e-9, "mJ")),
-        *((f"  {name}", shown(pj * 1e-9, "mJ")) for name, pj in data["energy"].items()),
+        ("energy", engineering(data["energy_pj"] * 1e-12, "J")),
+        *((f"  {name}", engineering(pj * 1e-12, "J")) for name, pj in data["energy"].items()),
     ]
     if "time_ms" in data:
-        rows.insert(1, ("time", shown(data["time_ms"], "ms")))
+        rows.insert(1, ("time", engineering(data["time_ms"] * 1e-3, "s")))
     if data["area_um2"] is not None:
         rows.append(("area", shown(data["area_um2"] * 1e-6, "mm2")))
         rows += [(f"  {name}", shown(um2 * 1e-6, "mm2")) for name, um2 in data["area"].items()]
-    title = (
+    print(
         f"{data['system']} {data['design_id']} on {trace.network} {trace.phase}, "
         f"batch {trace.batch}, {trace.seq} tokens, accounting {data['accounting']}"
     )
-    print_table(title, ("what", "value"), rows, right=" r")
+    print_table("", ("what", "value"), rows, right=" r")
     others = sum(op.operations for op in trace.others)
     if others:
         share = others / (others + 2 * trace.macs)

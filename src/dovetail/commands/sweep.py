@@ -9,7 +9,7 @@ import typer
 
 from dovetail.commands.design import AsJson
 
-FRONT_SHOWN = 40  # rows on a terminal
+FRONT_SHOWN = 10  # rows a workload, on a terminal
 
 
 def sweep(
@@ -91,30 +91,55 @@ def sweep(
 def _print_front(
     store: Any, front: tuple[int, ...], objectives: tuple[str, ...], passed: dict[int, int]
 ) -> None:
-    import json as encoder
+    """One table a workload, its best point in the first objective first."""
+    import json as decoder
 
-    from dovetail.commands.output import print_table, shown
+    from dovetail.commands.output import print_table
 
-    names = objectives or tuple(store.meta("sweep")["objectives"])
-    rows = []
-    for row in store.query(
-        f"SELECT * FROM points JOIN workloads USING (workload) "
-        f"WHERE point IN (SELECT value FROM json_each(?)) "
-        f"ORDER BY workload, {names[0]}, point",
-        [encoder.dumps(front[:FRONT_SHOWN])],
-    ):
-        settings = encoder.loads(row["settings"])
-        short = " ".join(f"{k.rsplit('.', 1)[-1]}={v}" for k, v in settings.items())
-        mark = {None: "", 0: "FAILED", 1: "yes"}[passed.get(row["point"])]
-        rows.append(
-            (row["point"], row["phase"], *(shown(row[name]) for name in names), short, mark)
+    sweep = store.meta("sweep")
+    names = objectives or tuple(sweep["objectives"])
+    fields = [field for axis in sweep["axes"] for field in axis["fields"]]
+    print(sweep["question"])
+    for workload in store.query("SELECT * FROM workloads ORDER BY workload"):
+        rows = list(
+            store.query(
+                f"SELECT * FROM points WHERE workload = ? AND point IN "
+                f"(SELECT value FROM json_each(?)) ORDER BY {names[0]}, point",
+                [workload["workload"], decoder.dumps(front)],
+            )
         )
-    more = len(front) - len(rows)
-    print_table(
-        store.meta("sweep")["question"],
-        ("point", "phase", *names, "settings", "certified"),
-        rows,
-        right="r " + "r" * len(names),
-    )
-    if more:
-        print(f"... and {more} more; all of them: dovetail report {store.path} --table FILE.csv")
+        settings = [decoder.loads(row["settings"]) for row in rows]
+        # What all of the front shares is said once, below the table.
+        apart = [name for name in fields if len({str(one[name]) for one in settings}) > 1]
+        cells = [
+            (
+                row["point"],
+                *(_cell(name, row[name]) for name in names),
+                " ".join(str(one[name]) for name in apart),
+                {None: "", 0: "FAILED", 1: "yes"}[passed.get(row["point"])],
+            )
+            for row, one in zip(rows[:FRONT_SHOWN], settings, strict=False)
+        ]
+        short = [name.rsplit(".", 1)[-1] for name in apart]
+        print_table(
+            f"{workload['network']} {workload['phase']}, batch {workload['batch']}, "
+            f"{workload['seq']} tokens: front of {len(rows)}",
+            ("point", *(name.rsplit("_", 1)[0] for name in names), "settings", "certified"),
+            cells,
+            right="r" + "r" * len(names),
+        )
+        print(f"settings: {', '.join(short) or 'the same for all'}")
+        if len(rows) > FRONT_SHOWN:
+            print(f"... and {len(rows) - FRONT_SHOWN} more, in the report")
+
+
+def _cell(name: str, value: Any) -> str:
+    from dovetail.commands.output import engineering, shown
+
+    if name.endswith("_ms"):
+        return engineering(value * 1e-3, "s")
+    if name.endswith("_pj"):
+        return engineering(value * 1e-12, "J")
+    if name.endswith("_um2"):
+        return shown(value * 1e-6, "mm2")
+    return shown(value)

@@ -1,0 +1,59 @@
+"""sweeps/equal_area.py, and the sweeps made with it."""
+
+from dataclasses import replace
+
+import pytest
+
+from dovetail.arch.mixpe import mixpe_design, preset
+from dovetail.arch.technology import technology
+from dovetail.errors import ConfigError
+from dovetail.sweeps import demo, mixpe_vs_int8
+from dovetail.sweeps.equal_area import equal_area_arrays
+
+TABLE = technology("mixed-28-45")
+
+
+@pytest.mark.parametrize("module", [demo, mixpe_vs_int8])
+def test_arrays_of_both_cores_have_the_area_of_a_baseline(module) -> None:
+    sweep = module.sweep()
+    base = preset("w4a8-32x32").engine
+    targets = [
+        TABLE.array_um2(replace(base, core="int8", rows=rows, cols=cols))
+        for rows, cols in module.BASELINES
+    ]
+    seen = {(core, at): 0 for core in ("mixpe_w4a8", "int8") for at in range(len(targets))}
+    arrays = next(iter(sweep.axes.values()))
+    for core, rows, cols in arrays:
+        area = TABLE.array_um2(replace(base, core=core, rows=rows, cols=cols))
+        at = min(range(len(targets)), key=lambda at: abs(area / targets[at] - 1))
+        assert abs(area / targets[at] - 1) <= 0.05
+        seen[core, at] += 1
+    assert min(seen.values()) >= 1
+
+
+@pytest.mark.parametrize("module", [demo, mixpe_vs_int8])
+def test_every_point_can_be_built(module) -> None:
+    for candidate in module.sweep().points():
+        design = mixpe_design(candidate.design)
+        assert design.engine.clock_mhz <= TABLE.fmax_mhz(design.engine)
+
+
+def test_the_demo_can_be_certified_quickly() -> None:
+    arrays = next(iter(demo.sweep().axes.values()))
+    assert max(rows * cols for _, rows, cols in arrays) <= 16 * 16
+
+
+def test_the_baseline_itself_is_among_the_arrays() -> None:
+    base = preset("w4a8-32x32").engine
+    target = TABLE.array_um2(replace(base, core="int8", rows=16, cols=16))
+    arrays = equal_area_arrays(
+        base, target_um2=target, band=0.01, cores=("int8",), technology=TABLE
+    )
+    assert ("int8", 16, 16) in arrays
+
+
+def test_says_when_no_array_fits() -> None:
+    with pytest.raises(ConfigError, match=r"^no int8 array has an area within 1% of 50 um2; widen"):
+        equal_area_arrays(
+            preset("w4a8-8x8").engine, target_um2=50.0, band=0.01, cores=("int8",), technology=TABLE
+        )

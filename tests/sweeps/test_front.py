@@ -1,0 +1,99 @@
+"""sweeps/front.py and sweeps/certify.py."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dovetail.errors import ConfigError, StoreError
+from dovetail.sweeps.certify import certify_points, first_to_certify
+from dovetail.sweeps.front import front_points
+from dovetail.sweeps.runner import load_traces, run_sweep
+from dovetail.sweeps.store import Store
+from dovetail.sweeps.table import certificates
+from dovetail.tests.sweeps import fake_system
+
+WORKLOAD = {
+    "network": "n",
+    "phase": "prefill",
+    "batch": 1,
+    "seq": 2,
+    "trace_id": "abc",
+    "macs": 3,
+    "notes": "[]",
+    "others": "[]",
+}
+#             workload, time, energy
+POINTS = [
+    (0, 1.0, 9.0),
+    (0, 2.0, 5.0),
+    (0, 2.0, 6.0),
+    (0, 9.0, 1.0),
+    (1, 50.0, 50.0),
+    (1, 60.0, 60.0),
+    (1, 60.0, 40.0),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    meta = {"sweep": {"objectives": ["time_ms", "energy_pj"]}}
+    workloads = [{**WORKLOAD, "workload": at} for at in (0, 1)]
+    store = Store.create(tmp_path / "s.sqlite", meta=meta, workloads=workloads)
+    store.add_points(
+        {
+            "point": at,
+            "status": "ok",
+            "workload": workload,
+            "settings": "{}",
+            "time_ms": time,
+            "energy_pj": energy,
+        }
+        for at, (workload, time, energy) in enumerate(POINTS)
+    )
+    store.add_points([{"point": 7, "status": "failed", "workload": 0, "settings": "{}"}])
+    return store
+
+
+def test_each_workload_has_its_own_front(store: Store) -> None:
+    assert front_points(store) == (0, 1, 3, 4, 6)
+
+
+def test_any_objectives_can_be_chosen(store: Store) -> None:
+    assert front_points(store, ("energy_pj",)) == (3, 6)
+
+
+def test_refuses_an_objective_that_was_not_measured(store: Store) -> None:
+    with pytest.raises(StoreError, match=r"s\.sqlite: objective 'error' was not measured in this "):
+        front_points(store, ("error",))
+    with pytest.raises(ConfigError, match=r"s\.sqlite: objectives: no objective named 'beauty'; "):
+        front_points(store, ("beauty",))
+
+
+def test_certifies_the_best_of_each_objective_and_workload_first(store: Store) -> None:
+    front = front_points(store)
+    assert first_to_certify(store, front, None) == front
+    assert first_to_certify(store, front, 4) == (0, 3, 4, 6)
+    assert first_to_certify(store, front, 2) == (0, 4)
+    assert first_to_certify(store, front, 1, ("energy_pj",)) == (3,)
+
+
+@pytest.mark.usefixtures("fake")
+def test_certificates_are_stored_once(tmp_path: Path) -> None:
+    sweep = replace(fake_system.sweep(), axes={"engine.rows": (1, 8)})
+    run_sweep(sweep, tmp_path / "c.sqlite", jobs=1)
+    seen = []
+    with Store.append(tmp_path / "c.sqlite") as opened:
+        for points in ((0, 1), (0, 1, 2)):
+            certify_points(
+                opened, points, load_traces(sweep), progress=lambda done, total: seen.append(done)
+            )
+        frame = certificates(opened)
+        (row,) = opened.query("SELECT * FROM certificates WHERE point = 1")
+    assert frame["point"].tolist() == [0, 1, 2]
+    assert frame["passed"].tolist() == [0, 1, 0]  # the fake one fails for one row
+    assert frame["cases"][0] == [{"m": 5, "n": 3, "k": 2}]
+    assert json.loads(row["mismatches"]) == {"values": 0, "cycles": 0, "events": 0}
+    assert (row["cycles"], row["seconds"]) == (1234, 0.5)
+    assert seen == [0, 1, 2, 0, 1, 2, 3]

@@ -1,0 +1,57 @@
+"""src/dovetail/systems.py."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from dovetail import systems
+from dovetail.errors import ConfigError
+
+ENTRIES = systems.systems()
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_part_exists(entry: systems.System) -> None:
+    single = ("design", "preset", "presets", "simulate", "timeline", "verilog", "verify", "certify")
+    paths = [getattr(entry, name) for name in (*single, "error")]
+    for parts in (entry.accountings, entry.sweeps, entry.units, entry.papers):
+        paths += parts.values()
+    for path in paths:
+        assert callable(systems.resolve(path)), path
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_preset_is_a_design_and_comes_back_from_plain_data(entry: systems.System) -> None:
+    for name in systems.resolve(entry.presets)():
+        design = systems.resolve(entry.preset)(name)
+        again = systems.resolve(entry.design)(design.to_dict(), source="again")
+        assert again == design and again.design_id == design.design_id
+        assert design.engine.clock_mhz > 0
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_every_sweep_goes_by_its_name(entry: systems.System) -> None:
+    for name, path in entry.sweeps.items():
+        sweep = systems.resolve(path)()
+        assert (sweep.name, sweep.system) == (name, entry.name)
+
+
+def test_listing_the_systems_loads_none_of_them() -> None:
+    code = (
+        "import sys, dovetail.systems as s; s.systems(); "
+        "print([m for m in sys.modules if m.split('.')[0] in ('numpy', 'pydantic', 'amaranth') "
+        "or m.startswith('dovetail.arch')])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_refuses_an_unknown_and_a_second_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "_SYSTEMS", dict(systems._SYSTEMS))
+    with pytest.raises(ConfigError, match=r"^no system named 'tpu'; the systems are mixpe"):
+        systems.system("tpu")
+    with pytest.raises(ConfigError, match=r"^a system named 'mixpe' is registered already; choose"):
+        systems.register(ENTRIES[0])
+    systems.register(replace(ENTRIES[0], name="mine"))
+    assert systems.system("mine").name == "mine"
