@@ -32,7 +32,7 @@ class System:
     simulate : str
         ``(design, trace) -> RunResult``, cycle-exact.
     timeline : str
-        ``(design, trace) -> dict`` in Chrome's trace-event format, which Perfetto opens.
+        ``(design, RunResult) -> dict`` in Chrome's trace-event format, which Perfetto opens.
     verilog : str
         ``(engine) -> str``.
     verify, certify : str
@@ -84,7 +84,7 @@ _SYSTEMS = {
         preset="dovetail.arch.mixpe:preset",
         presets="dovetail.arch.mixpe:presets",
         simulate="dovetail.sim.mixpe:simulate",
-        timeline="dovetail.sim.mixpe:timeline",
+        timeline="dovetail.sim.timeline:timeline",
         verilog="dovetail.rtl.gemm.engine:engine_verilog",
         verify="dovetail.lockstep:verify",
         certify="dovetail.lockstep:certify",

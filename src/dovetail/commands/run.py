@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dovetail.commands.design import AsJson, Changes, Preset, SystemName
 from dovetail.commands.workload import Batch, Network, PhaseOption, Seq
+
+if TYPE_CHECKING:
+    from dovetail.sim.result import RunResult
 
 
 def run(
@@ -49,7 +52,11 @@ def run(
         )
     trace = load_workload(network, phase=phase, batch=batch, seq=seq)
     if accounting == "honest":
-        data = _honest(entry, design, trace, technology or entry.technology)
+        data, result = _honest(entry, design, trace, technology or entry.technology)
+        if timeline is not None:
+            import json as encoder
+
+            write_text(timeline, encoder.dumps(systems.resolve(entry.timeline)(design, result)))
     elif technology or timeline:
         raise ConfigError(
             f"--technology and --timeline belong to accounting honest; {accounting!r} has its own "
@@ -68,17 +75,15 @@ def run(
         "accounting": accounting,
         **data,
     }
-    if timeline is not None:
-        import json as encoder
-
-        write_text(timeline, encoder.dumps(systems.resolve(entry.timeline)(design, trace)))
     if json:
         print_json(data)
     else:
         _print(data, trace)
 
 
-def _honest(entry: Any, design: Any, trace: Any, technology: str) -> dict[str, Any]:
+def _honest(
+    entry: Any, design: Any, trace: Any, technology: str
+) -> tuple[dict[str, Any], RunResult]:
     import time
 
     from dovetail.sweeps.evaluate import evaluate, find_technology
@@ -92,7 +97,7 @@ def _honest(entry: Any, design: Any, trace: Any, technology: str) -> dict[str, A
     began = time.perf_counter()
     resolve(entry.simulate)(design, trace, mappings=mappings)
     seconds = time.perf_counter() - began
-    return {
+    data = {
         "technology": technology,
         "cycles": result.cycles,
         "stall_cycles": result.stall_cycles,
@@ -109,6 +114,7 @@ def _honest(entry: Any, design: Any, trace: Any, technology: str) -> dict[str, A
         "energy": dict(evaluation.energy),
         "area": dict(evaluation.area),
     }
+    return data, result
 
 
 def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:

@@ -1,0 +1,261 @@
+"""src/dovetail/cli.py and src/dovetail/commands/."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from dovetail import systems
+from dovetail.cli import app
+from dovetail.models.trace import Trace
+from dovetail.tests.sweeps import fake_system
+
+COMMANDS = ("list", "trace", "run", "verify", "rtl", "sweep", "report", "reproduce")
+Invoke = Callable[..., Result]
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Run the command in an empty folder, with the fake system registered."""
+    monkeypatch.setattr(systems, "_SYSTEMS", dict(systems._SYSTEMS))
+    fake_system.add()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*words: str) -> Result:
+        return CliRunner().invoke(app, words)
+
+    return call
+
+
+def refused(result: Result) -> str:
+    """The one line of a refused command."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("error: ").rstrip("\n")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(invoke: Invoke, command: str) -> None:
+    result = invoke(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: dovetail {command}" in result.stdout
+    assert "--json" in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80
+
+
+def test_help_lists_the_commands_and_starts_fast() -> None:
+    began = time.perf_counter()
+    text = subprocess.check_output([sys.executable, "-m", "dovetail", "--help"], text=True)
+    assert time.perf_counter() - began < 5  # 0.4 s on an idle machine
+    assert all(re.search(rf"^. {command} ", text, re.MULTILINE) for command in COMMANDS)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, dovetail.cli; "
+        "print([m for m in ('numpy', 'numba', 'pandas', 'pydantic', 'amaranth', 'plotly') "
+        "if m in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_a_word_too_many_is_bad_input(invoke: Invoke) -> None:
+    assert invoke("list", "everything").exit_code == 2
+    assert invoke("lst").exit_code == 2
+    assert invoke("sweep", "fake", "--jobs", "0").exit_code == 2
+
+
+def test_list_names_everything(invoke: Invoke) -> None:
+    data = json.loads(invoke("list", "--json").stdout)
+    assert {"fake", "mixpe"} <= set(data["systems"])
+    assert "w4a8-32x32" in data["presets"]["mixpe"]
+    assert {"llama2-7b", "opt-6.7b", "vit-b-16"} <= set(data["networks"])
+    assert "mixed-28-45" in data["technologies"]
+    assert {"demo", "mixpe_vs_int8", "fake"} <= set(data["sweeps"])
+    assert data["papers"] == ["mixpe"]
+    text = invoke("list").stdout
+    assert "llama2-7b" in text and max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_trace_writes_what_loads(invoke: Invoke) -> None:
+    words = ("trace", "llama2-7b", "--phase", "decode", "--batch", "2", "--seq", "64")
+    data = json.loads(invoke(*words, "-o", "t.npz", "--json").stdout)
+    trace = Trace.load(Path("t.npz"))
+    assert (trace.phase, trace.batch, trace.seq) == ("decode", 2, 64)
+    assert (data["trace_id"], data["macs"]) == (trace.trace_id, trace.macs)
+    assert "macs" in invoke(*words, "-o", "t.npz").stdout
+
+
+def test_trace_refuses(invoke: Invoke) -> None:
+    assert re.match(r"^no network named 'llama9'; ", refused(invoke("trace", "llama9", "-o", "t")))
+    message = refused(invoke("trace", "vit-b-16", "-o", "/proc/no/t.npz"))
+    assert re.match(r"^/proc/no/t\.npz: cannot be written \(.*\); name a file in a folder", message)
+
+
+RUN = ("run", "fake", "--preset", "w4a8-8x8", "--network", "vit-b-16")
+
+
+def test_run_gives_the_fields_that_scripts_rely_on(invoke: Invoke) -> None:
+    data = json.loads(invoke(*RUN, "--set", "engine.rows=4", "--json").stdout)
+    stream = data["events"]["stream"]
+    stall = data["events"]["stall_weights"]
+    assert data["cycles"] == stream + stall and data["stall_cycles"] == stall
+    assert data["utilization"] == pytest.approx(data["macs"] / (32 * data["cycles"]))
+    assert data["energy_pj"] == pytest.approx(sum(data["energy"].values()))
+    assert data["area_um2"] == pytest.approx(sum(data["area"].values()))
+    assert data["simulation_s"] > 0
+    assert data["time_ms"] == pytest.approx(data["cycles"] / 500e3)
+
+
+def test_run_fits_eighty_columns(invoke: Invoke) -> None:
+    text = invoke(*RUN).stdout
+    assert "utilization" in text and "not modelled in time" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
+    Path("d.toml").write_text('group = 64\n[engine]\ncore = "int8"\nrows = 4\ncols = 4\n')
+    words = ("run", "fake", "--preset", "d.toml", "--network", "vit-b-16", "--json")
+    changed = json.loads(invoke(*words, "--set", "engine.core=mixpe_w4a8").stdout)
+    assert changed["design_id"] != json.loads(invoke(*words).stdout)["design_id"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--set", "engine.rows=0"],
+            r"^preset w4a8-8x8 with --set engine\.rows=0: engine\.rows: I",
+        ),
+        (["--set", "engine.rws=8"], r"^--set engine\.rws=8: no field named 'engine\.rws'; see `do"),
+        (["--set", "nought.rows=8"], r"^--set nought\.rows=8: no field named 'nought\.rows'; see "),
+        (["--set", "group.x=8"], r"^--set group\.x=8: no field named 'group\.x'; see `dovetail li"),
+        (["--set", "engine"], r"^--set engine: must be FIELD=VALUE, such as engine\.rows=16; corr"),
+        (["--set", "group=96"], r"--set group=96: design point: group=96 must be a power of two u"),
+        (["--set", "group=256"], r"group=256 must be a power of two up to max_group=128; use a sh"),
+        (["--set", "engine.clock_mhz=nan"], r"engine\.clock_mhz: Input should be a finite number"),
+        (["--set", "engine.clock_mhz=4000.0"], r"^clock_mhz=4000 exceeds the 1000 MHz of the slow"),
+        (["--technology", "7nm"], r"^no technology named '7nm'; the technologies are mixed-28-45"),
+        (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
+        (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),
+        (["--preset", "w4a8-9x9"], r"^no preset named 'w4a8-9x9'; the presets are int8-32x32, int"),
+        (["--preset", "no.toml"], r"^no\.toml: cannot be read \(No such file or directory\); corr"),
+        (["--preset", "bad.toml"], r"^bad\.toml: not TOML: .*; correct that place$"),
+        (["--preset", "empty.toml"], r"^empty\.toml: engine: Field required$"),
+        (["--network", "cut.npz"], r"^cut\.npz: not a complete trace file"),
+        (["--network", "no.csv"], r"^no\.csv: "),
+    ],
+)
+def test_run_refuses_in_one_line(invoke: Invoke, words: Sequence[str], message: str) -> None:
+    Path("bad.toml").write_text("engine = [")
+    Path("empty.toml").write_text("group = 64")
+    invoke("trace", "vit-b-16", "-o", "whole.npz")
+    Path("cut.npz").write_bytes(Path("whole.npz").read_bytes()[:500])
+    assert re.search(message, refused(invoke(*RUN, *words)))
+
+
+def test_an_unknown_system_is_refused(invoke: Invoke) -> None:
+    message = refused(invoke("verify", "tpu"))
+    assert message == "no system named 'tpu'; the systems are fake, mixpe"
+
+
+def test_verify_says_what_was_compared(invoke: Invoke) -> None:
+    result = invoke("verify", "fake", "--seeds", "3")
+    assert (result.exit_code, result.stdout) == (0, "compared 7 outputs: 0 mismatches\n")
+    data = json.loads(invoke("verify", "fake", "--seeds", "3", "--json").stdout)
+    assert data["configurations"] == 3
+    assert data["mismatches"] == {"values": 0, "cycles": 0, "events": 0}
+
+
+def test_verify_fails_where_something_differs(invoke: Invoke) -> None:
+    result = invoke("verify", "fake", "--seed", "2", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["mismatches"]["values"] == 2
+
+
+def test_sweep_resumes_certifies_and_is_exported(invoke: Invoke) -> None:
+    Path("s.toml").write_text(
+        'name = "mine"\nquestion = "Which?"\nsystem = "fake"\npreset = "w4a8-8x8"\n'
+        '[axes]\n"engine.rows" = [8, 4, 14]\ngroup = [32, 64]\n'
+        '[[workloads]]\nnetwork = "vit-b-16"\n'
+    )
+    words = ("sweep", "s.toml", "--jobs", "1")
+    first = json.loads(invoke(*words, "--json").stdout)
+    assert (first["points"], first["rejected"], first["failed"]) == (4, 2, 0)
+    assert (first["certified"], first["store"]) == (0, "reports/out/mine/sweep.sqlite")
+    assert set(first["front"]) <= {0, 1, 2, 3} and first["points_per_second"] > 0
+    assert re.match(r"^reports/out/mine/sweep\.sqlite: exists already; ", refused(invoke(*words)))
+    again = ("--resume", "--certify", "--certify-limit", "1", "--objectives", "area_um2")
+    chosen = json.loads(invoke(*words, *again, "--json").stdout)
+    assert (chosen["front"], chosen["certified"]) == ([2, 3], 1)  # 4 rows: the smaller engine
+    text = invoke(*words, "--resume", "--objectives", "area_um2").stdout
+    assert "settings: group" in text and "yes" in text  # the two differ in the group alone
+    assert max(len(line) for line in text.splitlines()) <= 80
+    report = invoke("report", first["store"], "--table", "t.csv", "--json")
+    assert Path(json.loads(report.stdout)["report"]).is_file()
+    assert len(pd.read_csv("t.csv")) == 6
+
+
+def test_a_failed_certificate_ends_with_one(invoke: Invoke) -> None:
+    Path("s.toml").write_text(
+        'name = "one"\nquestion = "Which?"\nsystem = "fake"\npreset = "w4a8-8x8"\n'
+        '[axes]\n"engine.rows" = [1]\n[[workloads]]\nnetwork = "vit-b-16"\n'
+    )
+    result = invoke("sweep", "s.toml", "--jobs", "1", "--certify")
+    assert result.exit_code == 1
+    assert result.stderr == "certificates failed: points 0\n"
+    assert "FAILED" in result.stdout
+
+
+def test_report_refuses_what_is_no_store(invoke: Invoke) -> None:
+    Path("s.sqlite").write_text("not a database")
+    assert re.match(r"^s\.sqlite: not a result store; ", refused(invoke("report", "s.sqlite")))
+    assert re.match(r"^no\.sqlite: no such store; ", refused(invoke("report", "no.sqlite")))
+
+
+def test_rtl_writes_verilog(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "module engine;\nendmodule\n"
+    monkeypatch.setattr(systems, "resolve", faked_verilog(systems.resolve, text))
+    result = invoke("rtl", "fake", "--preset", "w4a8-8x8", "-o", "e.v", "--json")
+    assert json.loads(result.stdout)["lines"] == 2
+    assert Path("e.v").read_text() == text
+    assert re.match(
+        r"^/proc/no\.v: cannot be written \(.*\); name a file in a folder that you may write to$",
+        refused(invoke("rtl", "fake", "-o", "/proc/no.v")),
+    )
+
+
+def faked_verilog(resolve: Callable[[str], Any], text: str) -> Callable[[str], Any]:
+    """The registry, but for the generator of Verilog, which has tests of its own."""
+    return lambda path: (lambda engine: text) if "verilog" in path else resolve(path)
+
+
+def test_reproduce_gives_every_field(invoke: Invoke) -> None:
+    result = invoke("reproduce", "mixpe", "--json")
+    rows = json.loads(result.stdout)["rows"]
+    fields = "paper row what published ours deviation tolerance accounting verdict why"
+    assert all(set(fields.split()) <= set(row) for row in rows)
+    assert result.exit_code == int(any(row["verdict"] == "not reproduced" for row in rows))
+    assert re.match(
+        r"^no paper named 'x'; the papers are mixpe$", refused(invoke("reproduce", "x"))
+    )
+
+
+def test_ctrl_c_ends_with_one_line(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(systems, "system", interrupt)
+    result = invoke("verify", "fake")
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted; what was stored is kept\n"
