@@ -165,7 +165,7 @@ class Sweep:
         """Return the point of index ``point``, from 0 to ``len(self) - 1``."""
         rest = point
         chosen: list[tuple[str | tuple[str, ...], Any]] = []
-        for fields, values in reversed(self.axes.items()):
+        for fields, values in reversed(tuple(self.axes.items())):
             rest, at = divmod(rest, len(values))
             chosen.append((fields, values[at]))
         settings: dict[str, Scalar] = {}
@@ -193,7 +193,7 @@ class Sweep:
                 {"fields": list(_names(fields)), "values": [_listed(value) for value in values]}
                 for fields, values in self.axes.items()
             ],
-            "workloads": [asdict(workload) for workload in self.workloads],  # type: ignore[call-overload]
+            "workloads": [asdict(workload) for workload in self.workloads],
             "objectives": list(self.objectives),
             "limits": dict(self.limits),
             "reject": self.reject,

@@ -18,7 +18,7 @@ def sweep() -> Sweep:
     """Arrays of two areas, each core in every shape that has that area."""
     base = preset("w4a8-8x8")
     table = technology(TECHNOLOGY)
-    arrays = []
+    arrays: list[tuple[str, int, int]] = []
     for rows, cols in BASELINES:
         baseline = replace(base.engine, core="int8", rows=rows, cols=cols)
         arrays += [

@@ -22,7 +22,7 @@ def sweep() -> Sweep:
     """Arrays of three areas, each core in every shape that has that area."""
     base = preset("w4a8-32x32")
     table = technology(TECHNOLOGY)
-    arrays = []
+    arrays: list[tuple[str, int, int]] = []
     for rows, cols in BASELINES:
         baseline = replace(base.engine, core="int8", rows=rows, cols=cols)
         arrays += equal_area_arrays(

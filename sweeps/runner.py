@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -234,7 +234,7 @@ def _chunks(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
 
 def _evaluated(
     chunks: Iterator[list[Candidate]], context: worker.Context, jobs: int
-) -> Iterator[list[dict[str, Any]]]:
+) -> Generator[list[dict[str, Any]], None, None]:
     """Rows of each chunk, as they are ready; at most a few chunks wait in memory."""
     # Fresh processes: a fork would copy the threads' locks of Numba and of the progress bar.
     pool = ProcessPoolExecutor(
