@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from dovetail.arch.units import CORE_UNITS
-from dovetail.reports.study import SHAPE_FIELDS, Study, word_fields
+from dovetail.reports.breakdowns import energy_bounds
+from dovetail.reports.study import SHAPE_FIELDS, Study, component_columns, word_fields
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
 
 EQUAL_AREA = 0.10
@@ -71,12 +70,8 @@ def _near(areas: pd.Series, area: float) -> pd.Series:
 
 
 def _array_um2(rows: pd.DataFrame) -> pd.Series:
-    names = [
-        name
-        for name in rows.columns
-        if (part := re.fullmatch("area_(.+)_um2", name)) and part[1] in _ARRAY_PARTS
-    ]
-    return rows[names].astype(float).fillna(0.0).sum(axis=1)
+    parts = component_columns(rows, "area", "um2")
+    return parts[[name for name in parts.columns if name in _ARRAY_PARTS]].sum(axis=1)
 
 
 def _nothing(study: Study) -> str:
@@ -134,9 +129,14 @@ def _front(study: Study, title: str) -> list[str]:
 
 def _named(study: Study, front: pd.DataFrame, number: int) -> str:
     point = study.point(number)
+    bounds = energy_bounds(study.points.loc[[number]])
+    sure = ""
+    if len(bounds):
+        low, high = (ENERGY.text(float(bounds[name].iloc[0])) for name in ("low", "high"))
+        sure = f" (by the bounds of the prices {low} to {high})"
     return (
         f"{point['series']} {study.labels(front)[number]} with {TIME.text(point['time_s'])}, "
-        f"{ENERGY.text(point['energy_j'])}, {AREA.text(point['area_mm2'])} and "
+        f"{ENERGY.text(point['energy_j'])}{sure}, {AREA.text(point['area_mm2'])} and "
         f"{point['utilization']:.1%} utilisation"
     )
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from math import isclose
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
-from dovetail.arch.technology import technologies, technology
-from dovetail.reports.study import CYCLE_PARTS, Study, records
+from dovetail.reports.study import CYCLE_PARTS, Study, component_columns
 from dovetail.reports.style import ENERGY, component_name
 
 MAX_BARS = 12
@@ -50,11 +45,9 @@ def energy_parts(rows: pd.DataFrame) -> pd.DataFrame:
 
     Components beyond ``MAX_PARTS`` are summed under the name ``others``.
     """
-    names = [n for n in rows.columns if re.fullmatch("energy_.+_pj", n)]
-    parts = rows[names].astype(float).fillna(0.0) * 1e-12
+    parts = component_columns(rows, "energy", "pj") * 1e-12
     parts = parts[parts.sum().sort_values(ascending=False, kind="stable").index]
-    parts.columns = [component_name(n[len("energy_") : -len("_pj")]) for n in parts.columns]
-    parts = parts.loc[:, parts.sum() > 0]
+    parts = parts.loc[:, parts.sum() > 0].rename(columns=component_name)
     if len(parts.columns) > MAX_PARTS:
         rest = parts.columns[MAX_PARTS - 1 :]
         parts = parts.drop(columns=rest).assign(others=parts[rest].sum(axis=1))
@@ -84,7 +77,7 @@ class Bars:
 
 def energy_bars(study: Study, rows: pd.DataFrame) -> Bars:
     """Energy by component, with the bounds that the prices' uncertainty gives the total."""
-    parts, bounds = energy_parts(rows), energy_bounds(study, rows)
+    parts, bounds = energy_parts(rows), energy_bounds(rows)
     largest = max(parts.sum(axis=1).max(), bounds["high"].max() if len(bounds) else 0.0)
     scale, label = ENERGY.scale(largest)
     return Bars(parts * scale, label, bounds * scale)
@@ -107,37 +100,17 @@ def bar_names(study: Study, rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def energy_bounds(study: Study, rows: pd.DataFrame) -> pd.DataFrame:
+def energy_bounds(rows: pd.DataFrame) -> pd.DataFrame:
     """Bounds of the total energy in joules, where every price is at its lower or upper bound.
 
     Returns
     -------
     DataFrame
-        ``low`` and ``high``; empty where this Dovetail's table of that name is not the one that
-        priced the points, which shows in that it gives another energy.
+        ``low`` and ``high``, one row a point; empty where the store has no bounds.
     """
-    name = study.sweep["technology"]
-    empty = pd.DataFrame(columns=["low", "high"], dtype=float)
-    if name not in technologies():
-        return empty
-    prices = technology(name)
-    bounds = []
-    for row in records(rows):
-        engine = _engine(study, row)
-        events = {event: int(row[event.value]) for event in Event}
-        total = sum(prices.energy_pj(engine, events).values())
-        if not isclose(total, row["energy_pj"], rel_tol=1e-9):
-            return empty
-        bounds.append(prices.energy_range_pj(engine, events))
-    return pd.DataFrame(bounds, rows.index, ["low", "high"], dtype=float) * 1e-12
-
-
-def _engine(study: Study, row: dict[str, Any]) -> GemmEngineConfig:
-    fields = dict(study.sweep["base"]["engine"])
-    for field in study.fields:
-        if field.startswith("engine."):
-            fields[field.removeprefix("engine.")] = row[field]
-    return GemmEngineConfig(**fields)
+    bounds = rows[["energy_low_pj", "energy_high_pj"]].astype(float) * 1e-12
+    bounds.columns = pd.Index(["low", "high"])
+    return bounds if bounds.notna().all(axis=None) else bounds.iloc[:0]
 
 
 def cycle_parts(rows: pd.DataFrame) -> pd.DataFrame:

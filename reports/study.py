@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from dovetail.reports.style import (
 from dovetail.sweeps import table
 from dovetail.sweeps.front import front_points
 from dovetail.sweeps.pareto import pareto_front
+from dovetail.sweeps.schema import POINT_COLUMNS
 from dovetail.sweeps.store import Store
 
 CYCLE_PARTS = (Event.STREAM, *STALLS)
@@ -123,6 +125,20 @@ class Study:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def component_columns(rows: pd.DataFrame, name: str, unit: str) -> pd.DataFrame:
+    """A breakdown of ``rows`` by component, such as ``energy`` in ``pj``; absent ones are 0.
+
+    What the store has as a column of its own, such as the total and its bounds, is no component.
+    """
+    own = {column for column, _ in POINT_COLUMNS}
+    found = {
+        column: match[1]
+        for column in rows.columns
+        if column not in own and (match := re.fullmatch(f"{name}_(.+)_{unit}", column))
+    }
+    return rows[list(found)].astype(float).fillna(0.0).rename(columns=found)
 
 
 def read_study(path: Path) -> Study:

@@ -105,6 +105,7 @@ def test_arrays_count_as_equal_by_the_area_of_the_array_alone() -> None:
     assert abs(array("mixpe_w4a8", 8) / array("int8", 6) - 1) < 0.1
     assert abs(array("mixpe_w4a8", 16) / array("int8", 12) - 1) < 0.1
     assert abs(array("mixpe_w4a8", 8) / array("int8", 12) - 1) > 0.1
+    assert abs(array("mixpe_w4a8", 20) / array("int8", 12) - 1) > 0.1
 
 
 def test_a_failed_certificate_is_said_aloud(study: Study) -> None:

@@ -17,7 +17,7 @@ from dovetail.reports.breakdowns import (
     energy_parts,
     operator_table,
 )
-from dovetail.reports.study import Study
+from dovetail.reports.study import Study, component_columns
 from dovetail.tests.reports.synthetic import LAYERS, SHAPES, TECHNOLOGY
 
 
@@ -36,7 +36,7 @@ def test_parts_add_up(study: Study) -> None:
 
 def test_bounds_are_those_of_the_technology(study: Study, store: Path) -> None:
     rows = bar_points(study, study.titles[1])
-    bounds = energy_bounds(study, rows)
+    bounds = energy_bounds(rows)
     assert list(bounds.index) == list(rows.index)
     with sqlite3.connect(store) as connection:
         connection.row_factory = sqlite3.Row
@@ -50,9 +50,15 @@ def test_bounds_are_those_of_the_technology(study: Study, store: Path) -> None:
             assert low < row["energy_pj"] < high
 
 
-def test_bounds_are_left_out_where_another_table_priced_the_points(study: Study) -> None:
-    rows = bar_points(study, study.titles[0]).assign(energy_pj=lambda r: r["energy_pj"] * 1.01)
-    assert energy_bounds(study, rows).empty
+def test_a_store_without_bounds_has_none_to_show(study: Study) -> None:
+    rows = bar_points(study, study.titles[0]).assign(energy_low_pj=float("nan"))
+    assert energy_bounds(rows).empty
+
+
+def test_no_column_of_the_store_itself_is_a_component(study: Study) -> None:
+    own = {"low", "high"}
+    assert not own & set(component_columns(study.points, "energy", "pj").columns)
+    assert not own & set(component_columns(study.points, "area", "um2").columns)
 
 
 def test_operators_of_equal_layers_are_one_row(study: Study) -> None:

@@ -73,7 +73,7 @@ def test_every_point_of_the_store_is_in_the_page(parsed: Page, store: Path) -> N
 
 def test_the_reason_of_a_rejected_point_cannot_break_the_page(parsed: Page) -> None:
     reasons = {row[-1] for row in parsed.data["refused"]["rows"]}
-    assert reasons == {"rows=22 x cols=22 of INT8 exceed <the> area; use fewer"}
+    assert reasons == {"rows=22 x cols=22 of INT8 exceed </script><b>the</b> area; use fewer"}
 
 
 def test_work_that_costs_no_time_is_listed_with_its_share(page: Path) -> None:
