@@ -8,6 +8,7 @@ import pytest
 
 from dovetail import systems
 from dovetail.errors import ConfigError
+from dovetail.rtl.units import units
 
 ENTRIES = systems.systems()
 
@@ -16,7 +17,7 @@ ENTRIES = systems.systems()
 def test_every_part_exists(entry: systems.System) -> None:
     single = ("design", "preset", "presets", "simulate", "timeline", "verilog", "verify", "certify")
     paths = [getattr(entry, name) for name in (*single, "error")]
-    for parts in (entry.accountings, entry.sweeps, entry.units, entry.papers):
+    for parts in (entry.accountings, entry.sweeps, entry.papers):
         paths += parts.values()
     for path in paths:
         assert callable(systems.resolve(path)), path
@@ -36,6 +37,10 @@ def test_every_sweep_goes_by_its_name(entry: systems.System) -> None:
     for name, path in entry.sweeps.items():
         sweep = systems.resolve(path)()
         assert (sweep.name, sweep.system) == (name, entry.name)
+
+
+def test_every_unit_can_be_built_and_every_one_that_can_is_listed() -> None:
+    assert sorted({name for entry in ENTRIES for name in entry.units}) == sorted(units())
 
 
 def test_listing_the_systems_loads_none_of_them() -> None:

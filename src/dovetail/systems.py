@@ -51,8 +51,8 @@ class System:
         parts in pJ.
     sweeps : mapping of str to str
         Name to ``() -> Sweep``.
-    units : mapping of str to str
-        Parts that are synthesised alone: name to component class.
+    units : tuple of str
+        Parts that are synthesised and priced alone.
     papers : mapping of str to str
         Name of a paper to ``() -> rows`` of its published figures beside ours.
     """
@@ -72,7 +72,7 @@ class System:
     technology: str
     accountings: Mapping[str, str] = field(default_factory=dict)
     sweeps: Mapping[str, str] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
+    units: tuple[str, ...] = ()
     papers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ _SYSTEMS = {
         presets="dovetail.arch.mixpe:presets",
         simulate="dovetail.sim.mixpe:simulate",
         timeline="dovetail.sim.timeline:timeline",
-        verilog="dovetail.rtl.gemm.engine:engine_verilog",
+        verilog="dovetail.rtl.engines:engine_verilog",
         verify="dovetail.lockstep:verify",
         certify="dovetail.lockstep:certify",
         error="dovetail.sweeps.mixpe_error:output_error",
@@ -96,6 +96,15 @@ _SYSTEMS = {
             "demo": "dovetail.sweeps.demo:sweep",
             "mixpe_vs_int8": "dovetail.sweeps.mixpe_vs_int8:sweep",
         },
+        units=(
+            "gemm.accumulate",
+            "gemm.output_round",
+            "int8.pe",
+            "int8.weight_dequant",
+            "mixpe.dequant",
+            "mixpe.group_sum",
+            "mixpe.pe_w4a8",
+        ),
         papers={"mixpe": "dovetail.sweeps.reproduce_mixpe:rows"},
     ),
 }

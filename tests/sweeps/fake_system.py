@@ -29,7 +29,7 @@ FAKE = replace(
         "long": "dovetail.tests.sweeps.fake_system:long_sweep",
     },
     papers={},
-    units={},
+    units=(),
     accountings={},
     technology=str(Path(__file__).with_name("flat.toml")),
 )

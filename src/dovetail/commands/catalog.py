@@ -23,7 +23,7 @@ def list_all(json: AsJson = False) -> None:
         "networks": list(network_names()),
         "technologies": list(technologies()),
         "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
-        "units": sorted(name for entry in systems() for name in entry.units),
+        "units": sorted({name for entry in systems() for name in entry.units}),
         "papers": sorted(name for entry in systems() for name in entry.papers),
     }
     if json:
