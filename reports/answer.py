@@ -122,7 +122,8 @@ def _front(study: Study, title: str) -> list[str]:
         sentences.append(
             f"The least {ERROR.name} on the front, {ERROR.text(least)} instead of "
             f"{ERROR.text(thrifty['error'])}, costs "
-            f"{exact / thrifty['energy_j'] - 1:.1%} more energy than the least."
+            f"{exact / thrifty['energy_j'] - 1:.1%} more energy than the least. The error is "
+            f"measured on the network with real weights, not on this one."
         )
     return sentences
 
