@@ -6,7 +6,8 @@
 // Case file, little-endian 32-bit words:
 //   cases, beat_bytes, descriptor_words
 //   per case: latency, gap_seed, gap_256 (chance of a gap or of back-pressure, in 1/256),
-//             max_cycles, read_beats, write_base, write_beats, trace, descriptor, memory image
+//             max_cycles, read_beats, write_base, write_beats, first and last cycle of the waveform
+//             (last before first: none), descriptor, memory image
 // Result file: per case: status (0 done, 1 time-out, 2 bad address, 3 beats left over), 64-bit
 //   cycles, 64-bit counters, written beats, and the 32-bit cycle at which each was written (0 =
 //   never).
@@ -138,7 +139,7 @@ int main(int argc, char** argv) {
     const uint32_t read_beats = read_word(in);
     const uint32_t write_base = read_word(in);
     const uint32_t write_beats = read_word(in);
-    dump = read_word(in) != 0;
+    const uint32_t waves_from = read_word(in), waves_to = read_word(in);
     std::vector<uint32_t> descriptor(descriptor_words);
     for (auto& word : descriptor) word = read_word(in);
     std::vector<uint8_t> memory(size_t(read_beats) * beat_bytes);
@@ -156,6 +157,7 @@ int main(int argc, char** argv) {
     bool running = false;
     bool read_valid = false;
     for (uint64_t cycle = 0; cycle < max_cycles; ++cycle) {
+      dump = waves_from <= cycle && cycle <= waves_to;
       top->start___05Fvalid = !running;
       if (!read_valid && !bursts.empty() && bursts.front().ready <= cycle) {
         read_valid = !gap || !random.chance(gap);

@@ -40,7 +40,7 @@ class Skew(wiring.Component):
         for lane in range(self._lanes):
             value = self.i.word_select(lane, self._lane_bits)
             for step in range(lane + self._extra):
-                delayed = Signal(self._lane_bits, name=f"lane_{lane}_{step}")
+                delayed = Signal(self._lane_bits, name=f"lane_{lane}_{step}", reset_less=True)
                 m.d.sync += delayed.eq(value)
                 value = delayed
             outputs.append(value)

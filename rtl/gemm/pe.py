@@ -94,23 +94,30 @@ class OutputStationaryPe(wiring.Component):
         m = Module()
         control: Any = self.control_i
         total = Signal(signed(self._sum_bits))
-        accumulator = Signal(signed(self._sum_bits))
         shift = Signal()
+        # Data need no reset: control says when they count.
+        a = Signal(signed(8), reset_less=True)
+        accumulator = Signal(signed(self._sum_bits), reset_less=True)
+        drained = Signal(signed(self._sum_bits), reset_less=True)
         m.d.comb += [
+            self.a_o.eq(a),
+            self.sum_o.eq(drained),
             total.eq(Mux(control.first, 0, accumulator) + self.product(m)),
             shift.eq(self.shift_i | self.drain_i),
         ]
         m.d.sync += [
-            self.a_o.eq(self.a_i),
+            a.eq(self.a_i),
             self.control_o.eq(self.control_i),
             self.shift_o.eq(shift),
         ]
         if self._weight_bits:
-            m.d.sync += self.w_o.eq(self.w_i)
+            w = Signal(self._weight_bits, reset_less=True)
+            m.d.sync += w.eq(self.w_i)
+            m.d.comb += self.w_o.eq(w)
         with m.If(control.valid):
             m.d.sync += accumulator.eq(total)
         with m.If(control.valid & control.last):
-            m.d.sync += self.sum_o.eq(total)
+            m.d.sync += drained.eq(total)
         with m.Elif(shift):
-            m.d.sync += self.sum_o.eq(self.sum_i)
+            m.d.sync += drained.eq(self.sum_i)
         return m
