@@ -1,0 +1,166 @@
+"""Certificates: one design point built as RTL and run in lockstep on GEMMs of its own network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
+from dovetail.arch.mixpe import MixpeDesign
+from dovetail.lockstep.case import LockstepCase, random_operands
+from dovetail.lockstep.compare import compare
+from dovetail.models.trace import Trace
+from dovetail.sim.gemm_engine import simulate_gemm
+from dovetail.sim.mapping import best_mapping
+from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
+
+MOST_CYCLES = 50_000
+"""Cycles of all GEMMs of one certificate together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What ran for one design point.
+
+    Attributes
+    ----------
+    cases : tuple of dict
+        GEMM and mapping of each run, and its cycles.
+    cycles : int
+        In all.
+    mismatches : dict of str to int
+        By kind: ``values``, ``cycles``, ``events``.
+    seconds : float
+        Build and runs.
+    passed : bool
+    """
+
+    cases: tuple[dict[str, Any], ...]
+    cycles: int
+    mismatches: dict[str, int]
+    seconds: float
+    passed: bool
+
+
+def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
+    """Run the design's own engine on every kind of GEMM of ``trace``, shrunk.
+
+    A kind is a weight format with what is left over at the edges of m, n and k.  Each keeps its
+    loop order and, as far as the cycles allow, its tile sizes; there are at least two whole tiles
+    along each dimension that has more than one, so that operands change, buffers swap and results
+    drain as in the whole GEMM, and then the GEMM's own edge.
+
+    Parameters
+    ----------
+    design : MixpeDesign
+    trace : Trace
+    seed : int
+        Of the operands.
+    """
+    began = time.perf_counter()
+    engine = design.engine
+    kinds: dict[tuple[Any, ...], tuple[Gemm, TileMapping]] = {}
+    for op in trace.gemms:
+        gemm = gemm_of(design, op)
+        mapping = best_mapping(engine, gemm, slack=MAPPING_SLACK)
+        kinds.setdefault(_kind(engine, gemm, mapping), (gemm, mapping))
+    rng = np.random.default_rng(seed)
+    cases = []
+    for gemm, mapping in kinds.values():
+        small, tile = _shrink(engine, gemm, mapping, MOST_CYCLES // len(kinds))
+        cases.append(
+            LockstepCase(
+                config=engine,
+                gemm=small,
+                mapping=tile,
+                operands=random_operands(rng, small),
+                # Keeps most of 16 bits of a sum of k products of random operands.
+                output_shift=max(0, (20 if gemm.weight_format != "int8" else 8)),
+                weight_shift=8,
+                repeat=f"dovetail sweep with --certify, design {design.design_id}",
+            )
+        )
+    comparison = compare(cases, gap_seed=seed)
+    counts = dict.fromkeys(("values", "cycles", "events"), 0)
+    for found in comparison.mismatches:
+        counts[found.kind] += 1
+    return Certificate(
+        cases=tuple(
+            {**asdict(case.gemm), **asdict(case.mapping), "cycles": case.simulate().cycles}
+            for case in cases
+        ),
+        cycles=comparison.cycles,
+        mismatches=counts,
+        seconds=time.perf_counter() - began,
+        passed=not comparison.mismatches,
+    )
+
+
+def _kind(engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[Any, ...]:
+    def tiles(size: int, tile: int) -> tuple[int, bool]:
+        return min(3, -(-size // tile)), size % tile != 0
+
+    return (
+        gemm.weight_format,
+        gemm.group,
+        gemm.m % engine.rows,
+        gemm.n % engine.cols,
+        gemm.k % gemm.group,
+        tiles(gemm.m, mapping.tile_m * engine.rows),
+        tiles(gemm.n, mapping.tile_n * engine.cols),
+        tiles(gemm.k, mapping.tile_k * gemm.group),
+        mapping.order,
+    )
+
+
+def _shrink(
+    engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping, most_cycles: int
+) -> tuple[Gemm, TileMapping]:
+    """The largest GEMM like ``gemm`` within ``most_cycles``, with its mapping."""
+    chosen = None
+    for small, tile in _candidates(engine, gemm, mapping):
+        if mapping_problem(engine, small, tile):
+            continue
+        cycles = simulate_gemm(engine, small, tile).cycles
+        if chosen is None or cycles <= most_cycles:
+            chosen = (small, tile)
+        if cycles > most_cycles:
+            break
+    assert chosen is not None, "the smallest tile of a GEMM that fits must fit as well"
+    return chosen
+
+
+def _candidates(
+    engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping
+) -> Iterator[tuple[Gemm, TileMapping]]:
+    """Like ``gemm``, from the smallest tiles up to its own."""
+    units = (engine.rows, engine.cols, gemm.group)
+    sizes = (gemm.m, gemm.n, gemm.k)
+    own = (mapping.tile_m, mapping.tile_n, mapping.tile_k)
+    tile = [1, 1, 1]
+    turn = 0
+    while True:
+        small = []
+        for size, unit, step, whole in zip(sizes, units, tile, own, strict=True):
+            tiles = -(-size // (whole * unit))
+            # One tile stays one; more become two whole ones and what the GEMM leaves over.
+            left = size % (step * unit)
+            small.append(min(size, (min(2, tiles - 1) * step * unit + left) or step * unit))
+        m, n, k = small
+        limits = [-(-length // unit) for length, unit in zip(small, units, strict=True)]
+        tile_m, tile_n, tile_k = (min(t, most) for t, most in zip(tile, limits, strict=True))
+        yield (
+            Gemm(m=m, n=n, k=k, weight_format=gemm.weight_format, group=gemm.group),
+            TileMapping(tile_m=tile_m, tile_n=tile_n, tile_k=tile_k, order=mapping.order),
+        )
+        if tuple(tile) == own:
+            return
+        while tile[turn % 3] == own[turn % 3]:
+            turn += 1
+        tile[turn % 3] = min(own[turn % 3], 2 * tile[turn % 3])
+        turn += 1

@@ -1,0 +1,113 @@
+"""Random engines and GEMMs for lockstep, each fixed by its seed number alone.
+
+Sizes are mostly the awkward ones: 1, a power of two, one more than a power of two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import Gemm, LoopOrder, TileMapping, WeightFormat, mapping_problem
+from dovetail.lockstep.case import LockstepCase, random_operands
+from dovetail.sim.mapping import best_mapping
+from dovetail.sim.mixpe import MAPPING_SLACK
+
+_ROWS = (4, 8, 1, 5, 9, 16, 2, 3, 17, 8)
+_COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
+_CORES = ("mixpe_w4a8", "int8")
+_BUILDS_PER_BLOCK = 3
+_SEEDS_PER_BLOCK = 24
+# More than this and a case says little more, but runs long.
+_MOST_K = 600
+_MOST_BLOCKS = 5
+
+
+def build_index(seed: int) -> int:
+    """Which engine a seed runs on: each block of 24 seeds uses three, from the first seed on."""
+    block, place = divmod(seed, _SEEDS_PER_BLOCK)
+    return block * _BUILDS_PER_BLOCK + place % _BUILDS_PER_BLOCK
+
+
+def random_engine(index: int) -> GemmEngineConfig:
+    """Engine number ``index``: cores alternate, rows and columns cycle through awkward sizes."""
+    rng = np.random.default_rng([index, 1])
+    rows, cols = _ROWS[index % len(_ROWS)], _COLS[index % len(_COLS)]
+    while True:
+        values = {
+            "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
+            "activation_buffer_bytes": 1 << int(rng.integers(6, 14)),
+            "weight_buffer_bytes": 1 << int(rng.integers(6, 14)),
+            "scale_buffer_bytes": 1 << int(rng.integers(6, 12)),
+            "accumulator_buffer_bytes": int(rng.integers(1, 12) * 2 * 6 * rows * cols),
+            "port_bits": 1 << int(rng.integers(3, 11)),
+        }
+        try:
+            return GemmEngineConfig(core=_CORES[index % 2], rows=rows, cols=cols, **values)
+        except ValueError:  # buffers too small for this port: draw again
+            continue
+
+
+def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> LockstepCase:
+    """A GEMM for ``config`` with its mapping, operands, roundings and DRAM latency."""
+    rng = np.random.default_rng([seed, 2])
+    latency = int(rng.choice([1, 2, 3, 17, 64]))
+    while True:
+        gemm = _random_gemm(rng, config)
+        mapping = _random_mapping(rng, config, gemm)
+        if mapping is not None:
+            break
+    products = {"int8": 14, "int4": 22, "uint4_zero": 23}[gemm.weight_format]
+    widest = min(47, products + gemm.k.bit_length())
+    case = LockstepCase(
+        config=config,
+        gemm=gemm,
+        mapping=mapping,
+        operands=random_operands(rng, gemm),
+        # From always saturated to nearly always zero.
+        output_shift=int(rng.integers(0, widest)),
+        weight_shift=int(rng.integers(0, 16)),
+        repeat=repeat,
+    )
+    return case.with_latency(latency)
+
+
+def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
+    formats: tuple[WeightFormat, ...] = ("int4", "uint4_zero", "int8")
+    group = 1 << int(rng.integers(0, config.max_group.bit_length()))
+
+    def size(unit: int, most: int) -> int:
+        awkward = [1, 2, 3, unit - 1, unit, unit + 1, 2 * unit, 2 * unit + 1]
+        if rng.random() < 0.5:
+            return int(max(1, min(most, rng.choice(awkward))))
+        return int(rng.integers(1, most, endpoint=True))
+
+    return Gemm(
+        m=size(config.rows, _MOST_BLOCKS * config.rows),
+        n=size(config.cols, _MOST_BLOCKS * config.cols),
+        k=size(group, min(_MOST_K, 6 * group + 20)),
+        weight_format=formats[int(rng.integers(3))],
+        group=group,
+    )
+
+
+def _random_mapping(
+    rng: np.random.Generator, config: GemmEngineConfig, gemm: Gemm
+) -> TileMapping | None:
+    """A mapping that fits: one in four the best, the others any; None where none was found."""
+    smallest = TileMapping(tile_m=1, tile_n=1, tile_k=1)
+    if mapping_problem(config, gemm, smallest):
+        return None
+    if rng.random() < 0.25:
+        return best_mapping(config, gemm, slack=float(rng.choice([0.0, MAPPING_SLACK])))
+    orders: tuple[LoopOrder, ...] = ("m_outer", "n_outer")
+    for _ in range(20):
+        mapping = TileMapping(
+            tile_m=int(rng.integers(1, -(-gemm.m // config.rows), endpoint=True)),
+            tile_n=int(rng.integers(1, -(-gemm.n // config.cols), endpoint=True)),
+            tile_k=int(rng.integers(1, -(-gemm.k // gemm.group), endpoint=True)),
+            order=orders[int(rng.integers(2))],
+        )
+        if not mapping_problem(config, gemm, mapping):
+            return mapping
+    return smallest
