@@ -10,10 +10,13 @@ from dovetail.models.networks.published import PUBLISHED
 from dovetail.models.networks.transformer_trace import transformer_trace
 from dovetail.models.trace import Phase, Trace
 
+REAL = "minilm-l6"
+"""The network whose weights a package ships; its trace holds real operands."""
+
 
 def network_names() -> tuple[str, ...]:
     """Every name that :func:`network` knows."""
-    return (*PUBLISHED, *AUTHORS)
+    return (*PUBLISHED, *AUTHORS, REAL)
 
 
 def network(
@@ -42,9 +45,27 @@ def network(
         return authors_trace(
             AUTHORS[name], phase=phase, batch=AUTHORS_BATCH if batch is None else batch, seq=seq
         )
+    if name == REAL:
+        return _real_network(phase, batch, seq)
     close = difflib.get_close_matches(name, network_names(), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise TraceError(
         f"no network named {name!r}; {hint}the networks are {', '.join(network_names())}; "
         f"one of your own is a .csv, .json or .npz file"
     )
+
+
+def _real_network(phase: Phase, batch: int | None, seq: int | None) -> Trace:
+    """The trace of the packaged sentences, whose number and lengths are what they are."""
+    # Loads 90 MB of weights, which no other network needs.
+    from dovetail.models.minilm import minilm_sentences
+    from dovetail.models.minilm_trace import minilm_trace
+
+    trace = minilm_trace(minilm_sentences())
+    for field, asked in (("phase", phase), ("batch", batch), ("seq", seq)):
+        if asked not in (None, getattr(trace, field)):
+            raise TraceError(
+                f"{field}={asked!r} cannot be had of {REAL}, whose sentences fix it to "
+                f"{getattr(trace, field)!r}; leave {field} out"
+            )
+    return trace

@@ -14,7 +14,9 @@ from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.lockstep.compare import compare
-from dovetail.models.trace import Trace
+from dovetail.models.mpgemm import GemmOperands
+from dovetail.models.quantize import quantize_activations, quantize_weights
+from dovetail.models.trace import GemmOp, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
 from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
@@ -59,28 +61,29 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
     ----------
     design : MixpeDesign
     trace : Trace
+        Operands that it holds are used; others are random.
     seed : int
-        Of the operands.
+        Of the random operands.
     """
     began = time.perf_counter()
     engine = design.engine
-    kinds: dict[tuple[Any, ...], tuple[Gemm, TileMapping]] = {}
+    kinds: dict[tuple[Any, ...], tuple[GemmOp, Gemm, TileMapping]] = {}
     for op in trace.gemms:
         gemm = gemm_of(design, op)
         mapping = best_mapping(engine, gemm, slack=MAPPING_SLACK)
-        kinds.setdefault(_kind(engine, gemm, mapping), (gemm, mapping))
+        kinds.setdefault(_kind(engine, gemm, mapping), (op, gemm, mapping))
     rng = np.random.default_rng(seed)
     cases = []
-    for gemm, mapping in kinds.values():
+    for op, gemm, mapping in kinds.values():
         small, tile = _shrink(engine, gemm, mapping, MOST_CYCLES // len(kinds))
         cases.append(
             LockstepCase(
                 config=engine,
                 gemm=small,
                 mapping=tile,
-                operands=random_operands(rng, small),
+                operands=_real_operands(trace, op, small) or random_operands(rng, small),
                 # Keeps most of 16 bits of a sum of k products of random operands.
-                output_shift=max(0, (20 if gemm.weight_format != "int8" else 8)),
+                output_shift=8 if gemm.weight_format == "int8" else 20,
                 weight_shift=8,
                 repeat=f"dovetail sweep with --certify, design {design.design_id}",
             )
@@ -98,6 +101,26 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
         mismatches=counts,
         seconds=time.perf_counter() - began,
         passed=not comparison.mismatches,
+    )
+
+
+def _real_operands(trace: Trace, op: GemmOp, gemm: Gemm) -> GemmOperands | None:
+    """The corner of ``op``'s own operands that ``gemm`` covers; None where the trace has none."""
+    name = f"{op.layer}.{op.name}"
+    if f"{name}.a" not in trace.operands or gemm.weight_format == "int8":
+        return None
+    weights = quantize_weights(
+        trace.operands[f"{name}.w"][: gemm.n, : gemm.k],
+        group=gemm.group,
+        zero_point=gemm.weight_format == "uint4_zero",
+    )
+    activations = quantize_activations(trace.operands[f"{name}.a"][: gemm.m, : gemm.k])
+    return GemmOperands(
+        activations=activations.codes,
+        weights=weights.codes,
+        scale=weights.scale.astype(np.int64),
+        zero=weights.zero.astype(np.int64),
+        group=gemm.group,
     )
 
 
