@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dovetail.arch.events import STALLS
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.technology import Technology, load_technology, technology
 from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
@@ -118,16 +119,17 @@ def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, 
 
     A network of 32 equal layers takes the space of one: ``layers`` lists inclusive ranges.
     """
-    gemms: list[GemmResult] = []
-    numbers: dict[int, int] = {}  # by identity: the layers share their results
+    gemms: dict[tuple[Gemm, TileMapping], tuple[int, GemmResult]] = {}
+    numbers: dict[int, int] = {}  # by identity, which is faster: most layers share their results
     operators: dict[tuple[str, int, int], list[list[int]]] = {}
     for op in result.ops:
         at = numbers.get(id(op.result))
         if at is None:
-            at = numbers[id(op.result)] = len(gemms)
-            gemms.append(op.result)
+            key = (op.result.gemm, op.result.mapping)
+            at, _ = gemms.setdefault(key, (len(gemms), op.result))
+            numbers[id(op.result)] = at
         ranges = operators.setdefault((op.name, op.count, at), [])
-        if ranges and ranges[-1][1] == op.layer - 1:
+        if ranges and ranges[-1][1] == op.layer - 1 >= 0:
             ranges[-1][1] = op.layer
         else:
             ranges.append([op.layer, op.layer])
@@ -139,7 +141,7 @@ def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, 
             "utilization": gemm.gemm.macs / (result.peak_macs_per_cycle * gemm.cycles),
             **{event.value: int(gemm.events[event]) for event in STALLS},
         }
-        for gemm in gemms
+        for _, gemm in gemms.values()
     ], [
         {"name": name, "count": count, "gemm": at, "layers": ranges}
         for (name, count, at), ranges in operators.items()

@@ -33,13 +33,14 @@ POINTS = [
     (1, 50.0, 50.0),
     (1, 60.0, 60.0),
     (1, 60.0, 40.0),
+    (2, 3.0, 3.0),
 ]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     meta = {"sweep": {"objectives": ["time_ms", "energy_pj"]}}
-    workloads = [{**WORKLOAD, "workload": at} for at in (0, 1)]
+    workloads = [{**WORKLOAD, "workload": at} for at in (0, 1, 2)]
     store = Store.create(tmp_path / "s.sqlite", meta=meta, workloads=workloads)
     store.add_points(
         {
@@ -52,16 +53,16 @@ def store(tmp_path: Path) -> Store:
         }
         for at, (workload, time, energy) in enumerate(POINTS)
     )
-    store.add_points([{"point": 7, "status": "failed", "workload": 0, "settings": "{}"}])
+    store.add_points([{"point": 8, "status": "failed", "workload": 0, "settings": "{}"}])
     return store
 
 
 def test_each_workload_has_its_own_front(store: Store) -> None:
-    assert front_points(store) == (0, 1, 3, 4, 6)
+    assert front_points(store) == (0, 1, 3, 4, 6, 7)
 
 
 def test_any_objectives_can_be_chosen(store: Store) -> None:
-    assert front_points(store, ("energy_pj",)) == (3, 6)
+    assert front_points(store, ("energy_pj",)) == (3, 6, 7)
 
 
 def test_refuses_an_objective_that_was_not_measured(store: Store) -> None:
@@ -74,7 +75,7 @@ def test_refuses_an_objective_that_was_not_measured(store: Store) -> None:
 def test_certifies_the_best_of_each_objective_and_workload_first(store: Store) -> None:
     front = front_points(store)
     assert first_to_certify(store, front, None) == front
-    assert first_to_certify(store, front, 4) == (0, 3, 4, 6)
+    assert first_to_certify(store, front, 5) == (0, 3, 4, 6, 7)
     assert first_to_certify(store, front, 2) == (0, 4)
     assert first_to_certify(store, front, 1, ("energy_pj",)) == (3,)
 

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from dovetail.arch.events import STALLS, Event
+from dovetail.arch.mixpe import preset
 from dovetail.errors import ConfigError, StoreError
+from dovetail.models.trace import GemmOp, Trace
 from dovetail.sweeps import runner
+from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology
 from dovetail.sweeps.runner import run_sweep
 from dovetail.sweeps.store import Store
 from dovetail.sweeps.table import export, operators, points
@@ -158,6 +161,18 @@ def test_refuses_no_jobs(tmp_path: Path) -> None:
         run_sweep(fake_system.sweep(), tmp_path / "s.sqlite", jobs=0)
 
 
+def test_layers_are_merged_only_where_they_follow_each_other() -> None:
+    ops = tuple(GemmOp(name="q", layer=layer, m=4, n=4, k=32) for layer in (-1, 0, 2, 3, 5))
+    trace = Trace(network="t", phase="prefill", batch=1, seq=1, ops=ops)
+    design = preset("w4a8-8x8")
+    entry = fake_system.FAKE
+    table = find_technology(entry.technology)
+    row = evaluation_row(evaluate(design, trace, system=entry, technology=table))
+    (operator,) = json.loads(row["operators"])
+    assert operator["layers"] == [[-1, -1], [0, 0], [2, 3], [5, 5]]
+    assert len(json.loads(row["gemms"])) == 1
+
+
 def start(store: Path, **environment: str) -> subprocess.Popen[Any]:
     return subprocess.Popen(
         [*COMMAND, "long", "--store", store, "--resume", "--jobs", "2", "--json"],
@@ -186,17 +201,18 @@ def test_ten_kills_leave_the_same_table(tmp_path: Path) -> None:
     for _ in range(10):
         run = start(store, FAKE_SECONDS="0.015")
         # From before the first write to long after it; the workers share the time.
-        time.sleep(rng.uniform(0.2, 3.0))
+        time.sleep(rng.uniform(0.2, 2.5))
         run.send_signal(signal.SIGKILL)
-        run.communicate()
+        run.wait()
         if store.exists():
             with Store.open(store) as opened:
                 seen.append(sum(1 for _ in opened.query("SELECT point FROM points")))
-        for _ in range(100):
-            if group_is_gone(run.pid):
-                break
-            time.sleep(0.1)
-        assert group_is_gone(run.pid)  # no worker outlives its parent
+        deadline = time.monotonic() + 10
+        while not group_is_gone(run.pid):
+            if time.monotonic() > deadline:
+                os.killpg(run.pid, signal.SIGKILL)
+                pytest.fail("a worker outlives its parent")
+            time.sleep(0.05)
     assert seen == sorted(seen) and len({count for count in seen if 0 < count < 640}) >= 2
     assert start(store).wait() == 0
     assert exported(store) == exported(tmp_path / "whole.sqlite")
