@@ -78,6 +78,9 @@ class TileMapping:
     order: LoopOrder = "m_outer"
 
 
+SMALLEST_TILE = TileMapping(tile_m=1, tile_n=1, tile_k=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
     """Run-time registers of the engine for one GEMM; every field is a non-negative integer.

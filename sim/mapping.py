@@ -8,12 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Gemm, TileMapping, describe, mapping_problem, tile_rows
+from dovetail.arch.gemm import (
+    SMALLEST_TILE,
+    Gemm,
+    TileMapping,
+    describe,
+    mapping_problem,
+    tile_rows,
+)
 from dovetail.errors import ConfigError
 from dovetail.sim.gemm_engine import engine_timing, gemm_registers
 from dovetail.sim.gemm_kernel import Candidates, search_mapping
-
-_SMALLEST = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 
 
 def best_mapping(config: GemmEngineConfig, gemm: Gemm, *, slack: float = 0.0) -> TileMapping:
@@ -45,10 +50,10 @@ def best_mapping(config: GemmEngineConfig, gemm: Gemm, *, slack: float = 0.0) ->
 
 @lru_cache(maxsize=65536)
 def _search(config: GemmEngineConfig, gemm: Gemm, slack: float) -> TileMapping:
-    problem = mapping_problem(config, gemm, _SMALLEST)
+    problem = mapping_problem(config, gemm, SMALLEST_TILE)
     if problem:
         raise ConfigError(f"{gemm} fits in no tile: {problem}")
-    registers = gemm_registers(describe(config, gemm, _SMALLEST))
+    registers = gemm_registers(describe(config, gemm, SMALLEST_TILE))
     found = search_mapping(engine_timing(config), registers, candidates(config, gemm), slack)
     tile_m, tile_n, tile_k, n_outer, _ = found.tolist()
     return TileMapping(

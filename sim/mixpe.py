@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.models.trace import GemmOp, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
@@ -21,11 +22,14 @@ def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
     """The GEMM that ``design`` runs for ``op``: stored weights INT4 in groups, computed ones INT8.
 
     Computed INT8 operands (keys, values) have no groups; their segments are as long as the PEs'
-    accumulators allow.
+    accumulators and the scratchpads allow.
     """
     engine = design.engine
     if op.weights == "activation" and design.kv_bits == 8:
-        return Gemm(m=op.m, n=op.n, k=op.k, weight_format="int8", group=engine.max_group)
+        gemm = Gemm(m=op.m, n=op.n, k=op.k, weight_format="int8", group=engine.max_group)
+        while gemm.group > 1 and mapping_problem(engine, gemm, SMALLEST_TILE):
+            gemm = replace(gemm, group=gemm.group // 2)
+        return gemm
     weight_format = "uint4_zero" if design.zero_point else "int4"
     return Gemm(m=op.m, n=op.n, k=op.k, weight_format=weight_format, group=design.group)
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Gemm, LoopOrder, TileMapping, WeightFormat, mapping_problem
+from dovetail.arch.gemm import (
+    SMALLEST_TILE,
+    Gemm,
+    LoopOrder,
+    TileMapping,
+    WeightFormat,
+    mapping_problem,
+)
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
 from dovetail.sim.mixpe import MAPPING_SLACK
@@ -95,8 +102,7 @@ def _random_mapping(
     rng: np.random.Generator, config: GemmEngineConfig, gemm: Gemm
 ) -> TileMapping | None:
     """A mapping that fits: one in four the best, the others any; None where none was found."""
-    smallest = TileMapping(tile_m=1, tile_n=1, tile_k=1)
-    if mapping_problem(config, gemm, smallest):
+    if mapping_problem(config, gemm, SMALLEST_TILE):
         return None
     if rng.random() < 0.25:
         return best_mapping(config, gemm, slack=float(rng.choice([0.0, MAPPING_SLACK])))
@@ -110,4 +116,4 @@ def _random_mapping(
         )
         if not mapping_problem(config, gemm, mapping):
             return mapping
-    return smallest
+    return SMALLEST_TILE
