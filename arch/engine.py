@@ -146,8 +146,8 @@ class GemmEngineConfig:
         if self.accumulator_half_tiles < 1:
             need = -(-2 * self.rows * self.cols * ACCUMULATOR_BITS // 8)
             raise ValueError(
-                f"accumulator_buffer_bytes={self.accumulator_buffer_bytes} cannot hold two tiles of "
-                f"rows={self.rows} x cols={self.cols} accumulators of {ACCUMULATOR_BITS} bits; "
+                f"accumulator_buffer_bytes={self.accumulator_buffer_bytes} cannot hold two tiles "
+                f"of rows={self.rows} x cols={self.cols} accumulators of {ACCUMULATOR_BITS} bits; "
                 f"set it to at least {need}"
             )
         return self
