@@ -10,21 +10,19 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dovetail.arch.technology import Technology
-from dovetail.errors import ConfigError, StoreError, ToolError
+from dovetail.errors import ConfigError, ToolError
 from dovetail.models.importers import load_workload
 from dovetail.models.trace import Trace
-from dovetail.provenance import machine_provenance, result_provenance
+from dovetail.provenance import machine_provenance
 from dovetail.sweeps import worker
 from dovetail.sweeps.axes import Candidate, Sweep
-from dovetail.sweeps.evaluate import find_technology
-from dovetail.sweeps.store import Store
+from dovetail.sweeps.sweep_store import open_store
 from dovetail.systems import resolve, system
 
 CHUNK = 16  # points: long enough to hide the transport, short enough to stop within a second
@@ -97,7 +95,7 @@ def run_sweep(
         raise ConfigError(f"jobs={jobs} must be at least 1; set it to the number of processors")
     traces = load_traces(sweep)
     began, started = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
-    with _store(sweep, traces, path, resume=resume) as store:
+    with open_store(sweep, traces, path, resume=resume) as store:
         done = bytearray(len(sweep))
         for row in store.query("SELECT point FROM points"):
             done[row["point"]] = 1
@@ -130,75 +128,6 @@ def run_sweep(
             evaluated=finished - before,
             seconds=time.perf_counter() - began,
         )
-
-
-def _store(sweep: Sweep, traces: tuple[Trace, ...], path: Path, *, resume: bool) -> Store:
-    """Open the store to append to, having checked that it holds this very sweep."""
-    # Through JSON, as it will be read back.
-    definition = json.loads(json.dumps(sweep.definition()))
-    prices = json.loads(json.dumps(_prices(find_technology(sweep.technology))))
-    provenance = result_provenance()
-    workloads = [_workload_row(at, trace) for at, trace in enumerate(traces)]
-    if not (resume and path.exists()):
-        meta = {"sweep": definition, "technology": prices, "provenance": provenance}
-        return Store.create(path, meta=meta, workloads=workloads)
-    store = Store.append(path)
-    try:
-        held = store.meta("sweep")
-        changed = sorted(key for key in definition if held.get(key) != definition[key])
-        ids = [row["trace_id"] for row in store.query("SELECT * FROM workloads ORDER BY workload")]
-        if not changed and ids != [row["trace_id"] for row in workloads]:
-            changed = ["a network"]
-        if not changed and store.meta("technology") != prices:
-            changed = ["the technology table"]
-        if changed:
-            raise StoreError(
-                f"{path}: holds a sweep that differs from {sweep.name!r} in {', '.join(changed)}; "
-                f"undo the change, or name another file with --store"
-            )
-        if store.meta("provenance") != provenance:
-            raise StoreError(
-                f"{path}: was begun by other code (source {store.meta('provenance')['source']}, "
-                f"this is {provenance['source']}), whose numbers may differ; continue it with "
-                f"that code and its packages, or name another file with --store"
-            )
-    except BaseException:
-        store.close()
-        raise
-    return store
-
-
-def _prices(table: Technology) -> dict[str, Any]:
-    """What the report needs of a technology, each figure with its source."""
-    return {
-        "name": table.name,
-        "title": table.title,
-        "notes": list(table.notes),
-        "figures": {
-            path: {
-                "value": figure.range.value,
-                "low": figure.range.low,
-                "high": figure.range.high,
-                "node_nm": figure.node_nm,
-                "source": figure.source,
-            }
-            for path, figure in table.figures().items()
-        },
-    }
-
-
-def _workload_row(at: int, trace: Trace) -> dict[str, Any]:
-    return {
-        "workload": at,
-        "network": trace.network,
-        "phase": trace.phase,
-        "batch": trace.batch,
-        "seq": trace.seq,
-        "trace_id": trace.trace_id,
-        "macs": trace.macs,
-        "notes": json.dumps(trace.notes),
-        "others": json.dumps([asdict(op) for op in trace.others]),
-    }
 
 
 class _Finisher:

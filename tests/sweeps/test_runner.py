@@ -17,7 +17,7 @@ from dovetail.arch.events import STALLS, Event
 from dovetail.arch.mixpe import preset
 from dovetail.errors import ConfigError, StoreError
 from dovetail.models.trace import GemmOp, Trace
-from dovetail.sweeps import runner
+from dovetail.sweeps import runner, sweep_store
 from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology
 from dovetail.sweeps.runner import run_sweep
 from dovetail.sweeps.store import Store
@@ -148,8 +148,8 @@ def test_resume_needs_the_same_sweep_and_code(
     other = replace(sweep, axes={"group": (64,)})
     with pytest.raises(StoreError, match=rf"^{path}: holds a sweep that differs from 'fake' in ax"):
         run_sweep(other, path, jobs=1, resume=True)
-    old = {**runner.result_provenance(), "source": "0ld"}
-    monkeypatch.setattr(runner, "result_provenance", lambda: old)
+    old = {**sweep_store.result_provenance(), "source": "0ld"}
+    monkeypatch.setattr(sweep_store, "result_provenance", lambda: old)
     with pytest.raises(
         StoreError, match=rf"^{path}: was begun by other code \(source [0-9a-f]{{12}}"
     ):

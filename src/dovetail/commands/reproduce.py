@@ -22,7 +22,7 @@ def reproduce(
 
     Example: dovetail reproduce mixpe
     """
-    from dovetail.commands.output import print_json, print_table
+    from dovetail.commands.output import print_json, print_table, shown
     from dovetail.errors import ConfigError
     from dovetail.systems import resolve, systems
 
@@ -34,14 +34,22 @@ def reproduce(
     if json:
         print_json({"rows": rows})
     else:
-        shown = [
-            [row[name] for name in ("row", "what", "published", "ours", "deviation", "verdict")]
+        cells = [
+            (
+                row["row"],
+                row["what"],
+                shown(row["published"]),
+                shown(row["ours"]),
+                f"{row['deviation']:+.2%}"
+                if row["scale"] == "relative"
+                else f"{row['deviation']:+.2g}",
+                row["verdict"],
+            )
             for row in rows
         ]
         columns = ("row", "figure", "published", "ours", "deviation", "verdict")
-        print_table(f"published figures of {', '.join(wanted)}", columns, shown, right="r rrr ")
-        for row in rows:
-            if row["why"]:
-                print(f"row {row['row']}: {row['why']}")
+        print_table(f"published figures of {', '.join(wanted)}", columns, cells, right="r rrr ")
+        for row, why in dict.fromkeys((row["row"], row["why"]) for row in rows if row["why"]):
+            print(f"row {row}: {why}")
     if any(row["verdict"] == "not reproduced" for row in rows):
         raise typer.Exit(1)
