@@ -62,19 +62,21 @@ def simulate(
         Where a GEMM does not fit the engine.
     """
     given = mappings or {}
-    results: dict[Gemm, GemmResult] = {}
+    # Layers repeat: an operator is looked up by what determines its GEMM.
+    results: dict[tuple[int, int, int, str], GemmResult] = {}
+    times: Counter[tuple[int, int, int, str]] = Counter()
     ops = []
-    times: Counter[Gemm] = Counter()
     for op in trace.gemms:
-        gemm = gemm_of(design, op)
-        if gemm not in results:
+        shape = (op.m, op.n, op.k, op.weights)
+        if shape not in results:
+            gemm = gemm_of(design, op)
             mapping = given.get(gemm) or best_mapping(design.engine, gemm, slack=slack)
-            results[gemm] = simulate_gemm(design.engine, gemm, mapping)
-        times[gemm] += op.count
-        ops.append(OpResult(name=op.name, layer=op.layer, count=op.count, result=results[gemm]))
+            results[shape] = simulate_gemm(design.engine, gemm, mapping)
+        times[shape] += op.count
+        ops.append(OpResult(name=op.name, layer=op.layer, count=op.count, result=results[shape]))
     events = dict.fromkeys(Event, 0)
-    for gemm, count in times.items():
-        for event, value in results[gemm].events.items():
+    for shape, count in times.items():
+        for event, value in results[shape].events.items():
             events[event] += count * value
     return RunResult(
         ops=tuple(ops),
