@@ -98,7 +98,7 @@ def problems(count: int) -> list[Problem]:
         )
         blocks = (-(-gemm.m // config.rows), -(-gemm.n // config.cols), -(-gemm.k // gemm.group))
         # Often the whole dimension, so that operands stay from one tile to the next.
-        tile_m, tile_n, tile_k = (rng.choice((1, 2, 3, length)) for length in blocks)
+        tile_m, tile_n, tile_k = (rng.choice((1, 2, length, length)) for length in blocks)
         mapping = TileMapping(
             tile_m=tile_m,
             tile_n=tile_n,

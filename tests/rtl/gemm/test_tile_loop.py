@@ -79,7 +79,7 @@ async def walk(ctx: Any, dut: Any, problem: Problem, values: list[dict[str, int]
     ctx.set(dut.advance, 0)
 
 
-@pytest.mark.parametrize("problem", problems(60))
+@pytest.mark.parametrize("problem", problems(40))
 def test_walks_tiles_like_nested_loops(problem: Problem) -> None:
     dut = TileLoop(problem.config)
 
@@ -116,7 +116,7 @@ def test_visits_each_output_tile_once_without_k(problem: Problem) -> None:
 
 def test_the_problems_cover_both_orders_and_tiles_that_are_shared() -> None:
     seen = set()
-    for problem in problems(60):
+    for problem in problems(40):
         for value in expected(problem)[1:]:
             seen.add((problem.mapping.order, value["a_new"], value["w_new"]))
     assert len(seen) == 6  # both new, or either kept, in both orders
