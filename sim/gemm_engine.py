@@ -89,6 +89,13 @@ def simulate_gemm(
     )
 
 
+def run_cycles(timing: EngineTiming, registers: Registers) -> int:
+    """Cycles alone, of what was collected once: for searches that try many mappings."""
+    events = np.zeros(len(Event), dtype=np.int64)
+    run_gemm(timing, registers, events, True, _NO_LOG)
+    return int(events[0])
+
+
 def tile_times(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[TileTimes, ...]:
     """When each tile loads, streams and is written, in the order of the loop nest."""
     descriptor = describe(config, gemm, mapping)

@@ -1,4 +1,4 @@
-"""The recurrence of the GEMM engine, and the search that calls it: Numba kernels, one file.
+"""The recurrence of the GEMM engine: Numba kernels, one file.
 
 Loader, sequencer, core and writer are in order with constant latencies, so a tile's timing depends
 only on a fixed set of ready times: the kernel is that max-plus recurrence.
@@ -100,16 +100,15 @@ _O_FREE = 9  # the half of the accumulators
 _STATE = 11
 
 _PERIODS = 2  # double buffering makes patterns of one or of two tiles
-_EVENTS = len(Event)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _block_rows(first, count, slices):  # type: ignore[no-untyped-def]
     """Scratchpad rows that ``count`` slices from ``first`` on touch."""
     return (first % slices + count - 1) // slices + 1
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # type: ignore[no-untyped-def]
     """Advance the state ``s`` and the events ``e`` over one tile."""
     m_count = min(r.tile_m, r.m_blocks - m0)
@@ -240,7 +239,7 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         row[7], row[8], row[9], row[10] = start, end, write, written
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _normalise(t, s):  # type: ignore[no-untyped-def]
     """Raise times that lie in the past of what they are compared with; nothing later changes."""
     for place in range(2):
@@ -251,7 +250,14 @@ def _normalise(t, s):  # type: ignore[no-untyped-def]
     s[_WRITER] = max(s[_WRITER], s[_SEQUENCER] + t.result_latency)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _copy(source, target):  # type: ignore[no-untyped-def]
+    # A loop compiles in a tenth of the time that the assignment of a row takes to compile.
+    for place in range(source.shape[0]):
+        target[place] = source[place]
+
+
+@njit(cache=True, error_model="numpy")
 def _repeats(past, s):  # type: ignore[no-untyped-def]
     """Whether ``s`` is ``past`` plus one common shift."""
     shift = s[0] - past[0]
@@ -261,7 +267,7 @@ def _repeats(past, s):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _skip(past_s, past_e, s, e, seen, left):  # type: ignore[no-untyped-def]
     """Skip whole periods of the ``left`` equal iterations ahead; return how many iterations.
 
@@ -280,7 +286,7 @@ def _skip(past_s, past_e, s, e, seen, left):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # type: ignore[no-untyped-def]
     """All tiles of one iteration of the outer loop; return the index of the next tile."""
     inner_blocks = r.m_blocks if r.n_outer else r.n_blocks
@@ -289,7 +295,7 @@ def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # ty
     k_tiles = (r.groups + r.tile_k - 1) // r.tile_k
     past_s = np.empty((_PERIODS, _STATE), dtype=np.int64)
     past_e = np.empty((_PERIODS, e.shape[0]), dtype=np.int64)
-    seen = 0
+    seen = np.int64(0)
     i = 0
     while i < count:
         # Iterations 1 .. count - 2 are equal: full tiles, the outer operand neither new nor freed.
@@ -298,10 +304,10 @@ def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # ty
             done = _skip(past_s, past_e, s, e, seen, count - 1 - i)
             if done:
                 i += done
-                seen = 0
+                seen = np.int64(0)
                 continue
-            past_s[seen % _PERIODS] = s
-            past_e[seen % _PERIODS] = e
+            _copy(s, past_s[seen % _PERIODS])
+            _copy(e, past_e[seen % _PERIODS])
             seen += 1
         inner0 = i * inner_tile
         m0, n0 = (inner0, outer0) if r.n_outer else (outer0, inner0)
@@ -321,7 +327,7 @@ def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # ty
     return index
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
     """Fill the zeroed event vector ``e``: kernel of ``dovetail.sim.gemm_engine.simulate_gemm``."""
     outer_blocks = r.n_blocks if r.n_outer else r.m_blocks
@@ -332,8 +338,8 @@ def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
     s[_COMMAND] = s[_SEQUENCER] = s[_WRITER] = 1
     past_s = np.empty((_PERIODS, _STATE), dtype=np.int64)
     past_e = np.empty((_PERIODS, e.shape[0]), dtype=np.int64)
-    seen = 0
-    index = 0
+    seen = np.int64(0)
+    index = np.int64(0)  # not a literal, for which Numba would compile a copy of all callees
     o = 0
     while o < count:
         if skip and 1 <= o < count - 1:
@@ -341,226 +347,13 @@ def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
             done = _skip(past_s, past_e, s, e, seen, count - 1 - o)
             if done:
                 o += done
-                seen = 0
+                seen = np.int64(0)
                 continue
-            past_s[seen % _PERIODS] = s
-            past_e[seen % _PERIODS] = e
+            _copy(s, past_s[seen % _PERIODS])
+            _copy(e, past_e[seen % _PERIODS])
             seen += 1
         index = _inner(t, r, s, e, o * outer_tile, o == 0, o == count - 1, skip, log, index)
         o += 1
     # The last row is read one cycle before the writer is free and written two cycles later.
     e[_CYCLE] = s[_WRITER] + 1
     e[_STALL_DRAIN] = e[_CYCLE] - (s[_SEQUENCER] - 1)
-
-
-class Candidates(NamedTuple):
-    """What the search may choose from; arrays are indexed by ``tile_k``, from 1 on.
-
-    ``a_rows``, ``w_rows``, ``s_rows`` are the most scratchpad rows that one block of a k tile
-    takes; the limits are the rows of a half and the array tiles of accumulators.
-    """
-
-    a_rows: np.ndarray
-    w_rows: np.ndarray
-    s_rows: np.ndarray
-    a_half: int
-    w_half: int
-    s_half: int
-    o_tiles: int
-
-
-@njit(cache=True)
-def _k_tile_rows(t, r, tile_k):  # type: ignore[no-untyped-def]
-    """Rows that all k tiles of one block take together, and those of the first k tile."""
-    planes = 1 + r.int8
-    total = np.zeros(3, dtype=np.int64)
-    first = np.zeros(3, dtype=np.int64)
-    for g0 in range(0, r.groups, tile_k):
-        count = min(tile_k, r.groups - g0)
-        k0 = g0 * r.group
-        k = min(r.k - k0, count * r.group)
-        rows_a = _block_rows(k0, k, t.a_slices)
-        rows_w = _block_rows(k0 * planes, k * planes, t.w_slices)
-        rows_s = 0 if r.int8 else _block_rows(g0, count, t.s_slices)
-        total += np.array([rows_a, rows_w, rows_s])
-        if g0 == 0:
-            first[:] = total
-    return total, first
-
-
-@njit(cache=True)
-def _bound(t, r, tm, tn, tk, n_outer, total, first):  # type: ignore[no-untyped-def]
-    """Lower bound of the cycles of a mapping, and its read beats, which are exact.
-
-    The first tile must be loaded before anything streams, everything must stream, and the last
-    output tile must drain and be written; or all beats must arrive, and the last k must stream.
-    """
-    m_tiles = (r.m_blocks + tm - 1) // tm
-    n_tiles = (r.n_blocks + tn - 1) // tn
-    a_times, w_times = n_tiles, m_tiles
-    if tk >= r.groups:
-        # With a single k tile the outer operand stays while the inner loop runs.
-        if n_outer or n_tiles == 1:
-            w_times = 1
-        if not n_outer or m_tiles == 1:
-            a_times = 1
-    a_block, a_first = total[0] * t.a_beats, first[0] * t.a_beats
-    w_block = total[1] * t.w_beats + total[2] * t.s_beats
-    w_first = first[1] * t.w_beats + first[2] * t.s_beats
-    read = r.m_blocks * a_times * a_block + r.n_blocks * w_times * w_block
-    m_last = r.m_blocks - (m_tiles - 1) * tm
-    n_last = r.n_blocks - (n_tiles - 1) * tn
-    last_rows = ((m_last - 1) * t.rows + r.rows_last) * n_last * t.row_beats
-    last_k = r.k - ((r.groups + tk - 1) // tk - 1) * tk * r.group
-    passes = 2 if r.int8 and t.nibble_passes else 1
-    stream = r.m_blocks * r.n_blocks * r.k * passes
-    before = 1 + t.dram_latency
-    after = t.result_latency + last_rows + 1
-    all_streams = tm * a_first + tn * w_first + stream
-    all_loads = read + m_last * n_last * last_k * passes
-    return before + max(all_streams, all_loads) + after, read
-
-
-@njit(cache=True)
-def _fits(c, tm, tn, tk):  # type: ignore[no-untyped-def]
-    return (
-        tm * tn <= c.o_tiles
-        and tm * c.a_rows[tk] <= c.a_half
-        and tn * c.w_rows[tk] <= c.w_half
-        and tn * c.s_rows[tk] <= c.s_half
-    )
-
-
-@njit(cache=True)
-def _largest_n(r, c, tm, tk):  # type: ignore[no-untyped-def]
-    """Largest ``tile_n`` that fits beside ``tm`` and ``tk``; 0 for none."""
-    if not _fits(c, tm, 1, tk):
-        return 0
-    most = min(r.n_blocks, c.o_tiles // tm, c.w_half // c.w_rows[tk])
-    if c.s_rows[tk]:
-        most = min(most, c.s_half // c.s_rows[tk])
-    return most
-
-
-@njit(cache=True)
-def _cycles(t, r, tm, tn, tk, n_outer):  # type: ignore[no-untyped-def]
-    """Cycles of one mapping."""
-    events = np.zeros(_EVENTS, dtype=np.int64)
-    registers = Registers(
-        r.m_blocks,
-        r.n_blocks,
-        r.groups,
-        r.rows_last,
-        r.cols_last,
-        r.k,
-        tm,
-        tn,
-        tk,
-        r.group,
-        n_outer,
-        r.int8,
-    )
-    run_gemm(t, registers, events, True, np.zeros((0, LOG_COLUMNS), dtype=np.int64))
-    return events[_CYCLE]
-
-
-@njit(cache=True)
-def _fewest_cycles(t, r, c, totals, firsts, most_k):  # type: ignore[no-untyped-def]
-    """Fewest cycles of all mappings."""
-    passes = 2 if r.int8 and t.nibble_passes else 1
-    # What every mapping needs, whatever its first tile: the bound's part that cannot shrink.
-    fixed = 2 + t.dram_latency + r.m_blocks * r.n_blocks * r.k * passes
-    fixed += t.result_latency + r.rows_last * t.row_beats
-    huge = np.iinfo(np.int64).max
-    best = huge
-    # First simulate the mapping with the least bound, then all whose bound is below its cycles.
-    for collect in range(2):
-        count = 0
-        least = huge
-        found = np.zeros((1024 if collect else 1, 5), dtype=np.int64)
-        for tk in range(1, most_k + 1):
-            a_load = firsts[tk, 0] * t.a_beats
-            w_load = firsts[tk, 1] * t.w_beats + firsts[tk, 2] * t.s_beats
-            for tm in range(1, min(r.m_blocks, c.o_tiles) + 1):
-                # A larger tile only loads longer before anything streams.
-                if fixed + tm * a_load + w_load >= min(least, best):
-                    break
-                for tn in range(1, _largest_n(r, c, tm, tk) + 1):
-                    if fixed + tm * a_load + tn * w_load >= min(least, best):
-                        break
-                    for n_outer in range(2):
-                        bound, _ = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
-                        if bound >= min(least, best):
-                            continue
-                        if collect == 0:
-                            least = bound
-                            count = 0
-                        elif count == found.shape[0]:
-                            found = np.concatenate((found, np.zeros_like(found)))
-                        found[count, 0], found[count, 1], found[count, 2] = bound, tm, tn
-                        found[count, 3], found[count, 4] = tk, n_outer
-                        count += 1
-        for at in np.argsort(found[:count, 0], kind="mergesort"):
-            bound, tm, tn, tk, n_outer = found[at]
-            if bound >= best:
-                break
-            best = min(best, _cycles(t, r, tm, tn, tk, n_outer))
-    return best
-
-
-@njit(cache=True)
-def search_mapping(t, r, c, slack):  # type: ignore[no-untyped-def]
-    """Kernel of :func:`dovetail.sim.mapping.best_mapping`: exhaustive, with exact bounds.
-
-    A mapping is not simulated only where a bound proves that it cannot win.  Returns ``tile_m,
-    tile_n, tile_k, n_outer, cycles``; at least the smallest tile must fit.
-    """
-    totals = np.zeros((r.groups + 1, 3), dtype=np.int64)
-    firsts = np.zeros((r.groups + 1, 3), dtype=np.int64)
-    most_k = 0
-    for tk in range(1, r.groups + 1):
-        if _fits(c, 1, 1, tk):
-            most_k = tk
-            totals[tk], firsts[tk] = _k_tile_rows(t, r, tk)
-    limit = np.int64(_fewest_cycles(t, r, c, totals, firsts, most_k) * (1.0 + slack))
-
-    best = np.zeros(5, dtype=np.int64)
-    best_read = best_cycles = np.iinfo(np.int64).max
-    # First simulate the mapping that reads least by its bound, then all that may still beat it.
-    for simulate_all in range(2):
-        least_read = least_bound = np.iinfo(np.int64).max
-        guess = np.zeros(4, dtype=np.int64)
-        for tk in range(most_k, 0, -1):
-            for tm in range(min(r.m_blocks, c.o_tiles), 0, -1):
-                for tn in range(_largest_n(r, c, tm, tk), 0, -1):
-                    reads_most = 0
-                    for n_outer in range(2):
-                        bound, read = _bound(t, r, tm, tn, tk, n_outer, totals[tk], firsts[tk])
-                        more = read > best_read or (read == best_read and bound >= best_cycles)
-                        reads_most += read > min(best_read, least_read)
-                        if bound > limit or more:
-                            continue
-                        if not simulate_all:
-                            if read < least_read or (read == least_read and bound < least_bound):
-                                least_read, least_bound = read, bound
-                                guess[0], guess[1], guess[2], guess[3] = tm, tn, tk, n_outer
-                            continue
-                        cycles = _cycles(t, r, tm, tn, tk, n_outer)
-                        if cycles <= limit and (read < best_read or cycles < best_cycles):
-                            best_read, best_cycles = read, cycles
-                            best[0], best[1], best[2], best[3], best[4] = (
-                                tm,
-                                tn,
-                                tk,
-                                n_outer,
-                                cycles,
-                            )
-                    if reads_most == 2:
-                        break  # a smaller tile_n reads no less, in either order
-        if not simulate_all:
-            cycles = _cycles(t, r, guess[0], guess[1], guess[2], guess[3])
-            if cycles <= limit:
-                best_read, best_cycles = least_read, cycles
-                best[:4] = guess
-                best[4] = cycles
-    return best

@@ -8,17 +8,13 @@ from functools import lru_cache
 import numpy as np
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import (
-    SMALLEST_TILE,
-    Gemm,
-    TileMapping,
-    describe,
-    mapping_problem,
-    tile_rows,
-)
+from dovetail.arch.gemm import Gemm, TileMapping, describe, mapping_problem
 from dovetail.errors import ConfigError
-from dovetail.sim.gemm_engine import engine_timing, gemm_registers
-from dovetail.sim.gemm_kernel import Candidates, search_mapping
+from dovetail.sim.gemm_engine import engine_timing, gemm_registers, run_cycles
+from dovetail.sim.mapping_kernel import Limits, k_tiles, next_by_bound, next_by_reads
+
+_SMALLEST = TileMapping(tile_m=1, tile_n=1, tile_k=1)
+_HUGE = int(np.iinfo(np.int64).max)
 
 
 def best_mapping(config: GemmEngineConfig, gemm: Gemm, *, slack: float = 0.0) -> TileMapping:
@@ -50,12 +46,43 @@ def best_mapping(config: GemmEngineConfig, gemm: Gemm, *, slack: float = 0.0) ->
 
 @lru_cache(maxsize=65536)
 def _search(config: GemmEngineConfig, gemm: Gemm, slack: float) -> TileMapping:
-    problem = mapping_problem(config, gemm, SMALLEST_TILE)
+    problem = mapping_problem(config, gemm, _SMALLEST)
     if problem:
         raise ConfigError(f"{gemm} fits in no tile: {problem}")
-    registers = gemm_registers(describe(config, gemm, SMALLEST_TILE))
-    found = search_mapping(engine_timing(config), registers, candidates(config, gemm), slack)
-    tile_m, tile_n, tile_k, n_outer, _ = found.tolist()
+    timing = engine_timing(config)
+    registers = gemm_registers(describe(config, gemm, _SMALLEST))
+    limits, table = mapping_limits(config), k_tiles(timing, registers)
+
+    def cycles_of(tile_m: int, tile_n: int, tile_k: int, n_outer: int) -> int:
+        mapped = registers._replace(tile_m=tile_m, tile_n=tile_n, tile_k=tile_k, n_outer=n_outer)
+        return run_cycles(timing, mapped)
+
+    # The fewest cycles of all, by rising bounds, until the bound reaches the fewest so far.
+    fewest = _HUGE
+    after = np.zeros(2, dtype=np.int64)
+    while True:
+        found = next_by_bound(timing, registers, limits, table, fewest, after)
+        bound, _, *mapping = found.tolist()
+        if not bound:
+            break
+        fewest = min(fewest, cycles_of(*mapping))
+        after = found[:2]
+
+    # Of those that are fast enough, by rising reads, which are exact, the first and its equals.
+    limit = int(fewest * (1 + slack))
+    best: list[int] = []
+    best_read = best_cycles = _HUGE
+    after = np.zeros(3, dtype=np.int64)
+    while True:
+        found = next_by_reads(timing, registers, limits, table, limit, after)
+        read, bound, _, *mapping = found.tolist()
+        if not bound or read > best_read or bound >= best_cycles:
+            break
+        cycles = cycles_of(*mapping)
+        if cycles <= limit and cycles < best_cycles:
+            best, best_read, best_cycles = mapping, read, cycles
+        after = found[:3]
+    tile_m, tile_n, tile_k, n_outer = best
     return TileMapping(
         tile_m=tile_m,
         tile_n=tile_n,
@@ -64,24 +91,11 @@ def _search(config: GemmEngineConfig, gemm: Gemm, slack: float) -> TileMapping:
     )
 
 
-def candidates(config: GemmEngineConfig, gemm: Gemm) -> Candidates:
-    """The limits that :func:`dovetail.arch.gemm.mapping_problem` states, as the kernel's tables."""
-    groups = -(-gemm.k // gemm.group)
-    int8 = gemm.weight_format == "int8"
-    a_rows, w_rows, s_rows = (np.zeros(groups + 1, dtype=np.int64) for _ in range(3))
-    activation, weight, scale = config.activation, config.weight, config.scale
-    for tile_k in range(1, groups + 1):
-        tile = tile_k * gemm.group
-        a_rows[tile_k] = tile_rows(activation, tile=tile, total=gemm.k)
-        w_rows[tile_k] = tile_rows(weight, tile=tile, total=gemm.k, slices=1 + int8)
-        if not int8:
-            s_rows[tile_k] = tile_rows(scale, tile=tile_k, total=groups)
-    return Candidates(
-        a_rows=a_rows,
-        w_rows=w_rows,
-        s_rows=s_rows,
-        a_half=activation.half_rows,
-        w_half=weight.half_rows,
-        s_half=scale.half_rows,
+def mapping_limits(config: GemmEngineConfig) -> Limits:
+    """What :func:`dovetail.arch.gemm.mapping_problem` compares a tile with."""
+    return Limits(
+        a_half=config.activation.half_rows,
+        w_half=config.weight.half_rows,
+        s_half=config.scale.half_rows,
         o_tiles=config.accumulator_half_tiles,
     )

@@ -1,0 +1,76 @@
+"""Small engines, GEMMs and mappings for property tests: sizes at which edges and stalls abound."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
+
+
+class Run(NamedTuple):
+    config: GemmEngineConfig
+    gemm: Gemm
+    mapping: TileMapping
+
+
+@st.composite
+def engines(draw: st.DrawFn) -> GemmEngineConfig:
+    rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    try:
+        return GemmEngineConfig(
+            core=draw(st.sampled_from(["mixpe_w4a8", "int8"])),
+            rows=rows,
+            cols=cols,
+            max_group=32,
+            activation_buffer_bytes=1 << draw(st.integers(5, 11)),
+            weight_buffer_bytes=1 << draw(st.integers(5, 11)),
+            scale_buffer_bytes=1 << draw(st.integers(5, 9)),
+            # Twice 1 to 9 array tiles of 6-byte accumulators.
+            accumulator_buffer_bytes=12 * rows * cols * draw(st.integers(1, 9)),
+            port_bits=1 << draw(st.integers(3, 9)),
+            dram_latency_cycles=draw(st.integers(1, 80)),
+        )
+    except ValueError:  # no room for two rows of this port's width
+        assume(False)
+        raise
+
+
+@st.composite
+def gemms(draw: st.DrawFn, config: GemmEngineConfig, *, blocks: int = 6) -> Gemm:
+    """At most ``blocks`` blocks along each dimension."""
+    group = 1 << draw(st.integers(0, 5))
+    return Gemm(
+        m=draw(st.integers(1, blocks * config.rows)),
+        n=draw(st.integers(1, blocks * config.cols)),
+        k=draw(st.integers(1, blocks * group)),
+        weight_format=draw(st.sampled_from(["int4", "uint4_zero", "int8"])),
+        group=group,
+    )
+
+
+def fitting(config: GemmEngineConfig, gemm: Gemm) -> list[TileMapping]:
+    """Every mapping that the engine takes, by asking it for each."""
+    m_blocks, n_blocks = -(-gemm.m // config.rows), -(-gemm.n // config.cols)
+    sizes = product(
+        range(1, m_blocks + 1), range(1, n_blocks + 1), range(1, -(-gemm.k // gemm.group) + 1)
+    )
+    mappings = [
+        TileMapping(tile_m=m, tile_n=n, tile_k=k, order=order)
+        for m, n, k in sizes
+        for order in ("m_outer", "n_outer")
+    ]
+    return [mapping for mapping in mappings if mapping_problem(config, gemm, mapping) is None]
+
+
+@st.composite
+def runs(draw: st.DrawFn, *, blocks: int = 6) -> Run:
+    config = draw(engines())
+    gemm = draw(gemms(config, blocks=blocks))
+    mappings = fitting(config, gemm)
+    assume(mappings)
+    return Run(config, gemm, draw(st.sampled_from(mappings)))
