@@ -165,7 +165,13 @@ class Build:
             command = [str(self.executable), str(case_path), str(result_path)]
             if waves is not None:
                 command.append(str(waves))
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=False)
+            except OSError as error:
+                raise ToolError(
+                    f"cannot start the verilated engine: {error.strerror}; "
+                    f"delete {self.executable.parent} to build it again"
+                ) from None
             if done.returncode:
                 raise ToolError(
                     f"the verilated engine ended with code {done.returncode}: "
@@ -314,14 +320,13 @@ def _scratch(parent: Path) -> Iterator[Path]:
     """A folder beside the final place of a build, removed at the end."""
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        work = tempfile.TemporaryDirectory(prefix=".building-", dir=parent)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=parent) as folder:
+            yield Path(folder)
     except OSError as error:
         raise ToolError(
             f"cannot write the build cache {parent}: {error.strerror}; "
-            f"set DOVETAIL_CACHE to a folder that you may write"
+            f"set DOVETAIL_CACHE to a folder with space that you may write"
         ) from None
-    with work as folder:
-        yield Path(folder)
 
 
 def _verilator() -> Path:
