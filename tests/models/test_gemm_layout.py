@@ -1,0 +1,151 @@
+"""models/gemm_layout.py against the layout's words, bit by bit in one long integer."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
+from dovetail.models.mpgemm import GemmOperands
+
+SMALLEST = TileMapping(tile_m=1, tile_n=1, tile_k=1)
+
+
+def engine(core: str, rows: int, cols: int, port_bits: int) -> GemmEngineConfig:
+    return GemmEngineConfig(
+        core=core,  # type: ignore[arg-type]
+        rows=rows,
+        cols=cols,
+        max_group=16,
+        activation_buffer_bytes=4096,
+        weight_buffer_bytes=4096,
+        scale_buffer_bytes=4096,
+        accumulator_buffer_bytes=4096,
+        port_bits=port_bits,
+    )
+
+
+def operands_of(gemm: Gemm, seed: int) -> GemmOperands:
+    rng = np.random.default_rng(seed)
+    low, high = {"int4": (-8, 8), "uint4_zero": (0, 16), "int8": (-128, 128)}[gemm.weight_format]
+    groups = -(-gemm.k // gemm.group)
+    stored = gemm.weight_format != "int8"
+    return GemmOperands(
+        activations=rng.integers(-128, 128, (gemm.m, gemm.k)).astype(np.int8),
+        weights=rng.integers(low, high, (gemm.n, gemm.k)).astype(np.int8),
+        scale=rng.integers(0, 4096, (gemm.n, groups)) if stored else None,
+        zero=rng.integers(0, 16, (gemm.n, groups)) if stored else None,
+        group=gemm.group,
+    )
+
+
+def two_power(value: int) -> int:
+    return next(1 << bit for bit in range(20) if 1 << bit >= value)
+
+
+def image_of(operands: GemmOperands, config: GemmEngineConfig, d: Descriptor) -> bytes:
+    """Every operand bit by bit at the place that the layout gives it."""
+    port = config.port_bits
+    image = 0
+
+    def put(block_beat: int, slice_: int, slice_bits: int, lane: int, bits: int, code: int) -> None:
+        nonlocal image
+        at = block_beat * port + slice_ * slice_bits + lane * bits
+        image |= (code % (1 << bits)) << at
+
+    rows, cols = config.rows, config.cols
+    a_slice, nibbles = 8 * two_power(rows), 4 * max(2, two_power(cols))
+    for (m, k), code in np.ndenumerate(operands.activations):
+        block = d.activation_address + m // rows * d.activation_block_beats
+        put(block, k, a_slice, m % rows, 8, int(code))
+    for (n, k), code in np.ndenumerate(operands.weights):
+        block = d.weight_address + n // cols * d.weight_block_beats
+        if d.int8:  # low nibbles of one k, then its high ones
+            put(block, 2 * k, nibbles, n % cols, 4, int(code) & 15)
+            put(block, 2 * k + 1, nibbles, n % cols, 4, int(code) >> 4)
+        else:
+            put(block, k, nibbles, n % cols, 4, int(code))
+    if operands.scale is not None and operands.zero is not None:
+        for (n, g), scale in np.ndenumerate(operands.scale):
+            block = d.scale_address + n // cols * d.scale_block_beats
+            lane = int(scale) + 4096 * int(operands.zero[n, g])
+            put(block, g, 4 * nibbles, n % cols, 16, lane)
+    return image.to_bytes(d.output_address * port // 8, "little")
+
+
+CASES = list(
+    itertools.product(
+        ("mixpe_w4a8", "int8"),
+        ((1, 1), (4, 4), (5, 3)),
+        (8, 64, 512),
+        ("int4", "uint4_zero", "int8"),
+    )
+)
+
+
+@pytest.mark.parametrize(("core", "size", "port_bits", "weight_format"), CASES)
+def test_every_operand_lies_where_the_layout_says(
+    core: str, size: tuple[int, int], port_bits: int, weight_format: str
+) -> None:
+    config = engine(core, *size, port_bits)
+    for seed, (m, n, k) in enumerate([(1, 1, 1), (size[0] + 1, 2 * size[1] + 1, 17)]):
+        gemm = Gemm(m=m, n=n, k=k, weight_format=weight_format, group=8)  # type: ignore[arg-type]
+        descriptor = describe(config, gemm, SMALLEST)
+        operands = operands_of(gemm, seed)
+        packed = pack_operands(operands, config, descriptor).tobytes()
+        assert packed == image_of(operands, config, descriptor)
+
+
+def test_nibbles_are_packed_little_end_first() -> None:
+    config = engine("mixpe_w4a8", 1, 4, 16)
+    gemm = Gemm(m=1, n=4, k=2, weight_format="int4", group=2)
+    descriptor = describe(config, gemm, SMALLEST)
+    operands = replace(
+        operands_of(gemm, 0),
+        activations=np.array([[0x11, -2]], np.int8),
+        weights=np.array([[1, 5], [2, 6], [-8, 7], [-1, 0]], np.int8),
+        scale=np.array([[0x123], [0], [0xFFF], [1]]),
+        zero=np.array([[0], [0xA], [0xF], [0]]),
+    )
+    packed = pack_operands(operands, config, descriptor)
+    at = descriptor.weight_address * 2
+    assert packed[:2].tolist() == [0x11, 0xFE]
+    # k = 0: 1, 2, 8, F; k = 1: 5, 6, 7, 0
+    assert packed[at : at + 4].tolist() == [0x21, 0xF8, 0x65, 0x07]
+    at = descriptor.scale_address * 2
+    assert packed[at : at + 8].tolist() == [0x23, 0x01, 0x00, 0xA0, 0xFF, 0xFF, 0x01, 0x00]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (4, 4), (5, 3), (2, 9)])
+@pytest.mark.parametrize("port_bits", [8, 64, 512])
+def test_results_are_found_where_the_engine_writes_them(
+    size: tuple[int, int], port_bits: int
+) -> None:
+    config = engine("int8", *size, port_bits)
+    rows, cols = size
+    rng = np.random.default_rng(rows)
+    for m, n in ((1, 1), (2 * rows, 2 * cols), (2 * rows + 1, cols + 1)):
+        gemm = Gemm(m=m, n=n, k=3, weight_format="int8", group=4)
+        descriptor = describe(config, gemm, SMALLEST)
+        results = rng.integers(-(1 << 15), 1 << 15, (m, n)).astype(np.int16)
+        # Array tiles, row blocks fastest, each from a new beat on; rows as wide as a power of two.
+        beats = -(-rows * 16 * max(2, two_power(cols)) // port_bits)
+        image = 0
+        places = {}
+        for (i, j), value in np.ndenumerate(results):
+            tile = (j // cols) * -(-m // rows) + i // rows
+            bit = tile * beats * port_bits
+            bit += 16 * ((i % rows) * max(2, two_power(cols)) + j % cols)
+            image |= (int(value) % (1 << 16)) << bit
+            places[i, j] = bit // 8
+        count = output_beats(descriptor)
+        assert count == -(-m // rows) * -(-n // cols) * beats
+        data = np.frombuffer(image.to_bytes(count * port_bits // 8, "little"), np.uint8)
+        unpacked = unpack_outputs(data, config, descriptor)
+        assert unpacked.dtype == np.int16
+        np.testing.assert_array_equal(unpacked, results)
+        at = output_bytes(config, descriptor)
+        assert {index: int(at[index]) for index in places} == places
