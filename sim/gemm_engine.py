@@ -93,7 +93,7 @@ def run_cycles(timing: EngineTiming, registers: Registers) -> int:
     """Cycles alone, of what was collected once: for searches that try many mappings."""
     events = np.zeros(len(Event), dtype=np.int64)
     run_gemm(timing, registers, events, True, _NO_LOG)
-    return int(events[0])
+    return int(events[0])  # the vocabulary begins with CYCLE
 
 
 def tile_times(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[TileTimes, ...]:

@@ -8,12 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Gemm, TileMapping, describe, mapping_problem
+from dovetail.arch.gemm import (
+    SMALLEST_TILE,
+    Gemm,
+    TileMapping,
+    describe,
+    mapping_problem,
+)
 from dovetail.errors import ConfigError
 from dovetail.sim.gemm_engine import engine_timing, gemm_registers, run_cycles
 from dovetail.sim.mapping_kernel import Limits, k_tiles, next_by_bound, next_by_reads
 
-_SMALLEST = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 _HUGE = int(np.iinfo(np.int64).max)
 
 
@@ -46,11 +51,11 @@ def best_mapping(config: GemmEngineConfig, gemm: Gemm, *, slack: float = 0.0) ->
 
 @lru_cache(maxsize=65536)
 def _search(config: GemmEngineConfig, gemm: Gemm, slack: float) -> TileMapping:
-    problem = mapping_problem(config, gemm, _SMALLEST)
+    problem = mapping_problem(config, gemm, SMALLEST_TILE)
     if problem:
         raise ConfigError(f"{gemm} fits in no tile: {problem}")
     timing = engine_timing(config)
-    registers = gemm_registers(describe(config, gemm, _SMALLEST))
+    registers = gemm_registers(describe(config, gemm, SMALLEST_TILE))
     limits, table = mapping_limits(config), k_tiles(timing, registers)
 
     def cycles_of(tile_m: int, tile_n: int, tile_k: int, n_outer: int) -> int:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
-from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping
 from dovetail.arch.mixpe import preset
 from dovetail.errors import ConfigError
 from dovetail.sim.gemm_engine import simulate_gemm, tile_times
@@ -20,7 +20,6 @@ from dovetail.tests.sim.cycle_model import CycleModel
 from dovetail.tests.sim.engines import Run, runs
 
 ENGINE = preset("w4a8-32x32").engine  # 1,024-bit port, 64 cycles of latency
-ONE_TILE = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 
 
 @settings(max_examples=300, deadline=None)
@@ -143,7 +142,7 @@ def finish(config: GemmEngineConfig, rows: int) -> int:
 def test_one_tile_takes_load_stream_and_drain(m: int, n: int, k: int) -> None:
     # A beat of 1,024 bits holds the weights of 8 k, the activations of 4, or two groups' scales.
     beats = math.ceil(k / 8) + math.ceil(k / 4) + 1
-    result = simulate_gemm(ENGINE, Gemm(m=m, n=n, k=k), ONE_TILE)
+    result = simulate_gemm(ENGINE, Gemm(m=m, n=n, k=k), SMALLEST_TILE)
     # The command goes out in cycle 1, and its first beat 64 cycles later.
     assert result.cycles == (1 + 64 + beats - 1) + k + finish(ENGINE, m)
 
@@ -152,7 +151,7 @@ def test_a_compute_bound_gemm_stalls_only_at_its_ends() -> None:
     # Tiles of one array: 128 cycles, in which 16 + 1 + 32 beats are loaded, and double buffering
     # leaves 128 cycles for a latency of 64 and those 49 beats.
     gemm = Gemm(m=2048, n=4096, k=4096)
-    result = simulate_gemm(ENGINE, gemm, ONE_TILE)
+    result = simulate_gemm(ENGINE, gemm, SMALLEST_TILE)
     first_load = 64 + 49
     ideal = gemm.macs // 1024
     assert result.events[Event.STREAM] == ideal
@@ -214,7 +213,7 @@ def test_refuses_a_group_longer_than_the_engines() -> None:
         r"use a shorter group or build a larger engine$"
     )
     with pytest.raises(ConfigError, match=message):
-        simulate_gemm(ENGINE, Gemm(m=1, n=1, k=256, group=256), ONE_TILE)
+        simulate_gemm(ENGINE, Gemm(m=1, n=1, k=256, group=256), SMALLEST_TILE)
 
 
 def test_refuses_a_mapping_that_does_not_fit() -> None:

@@ -10,14 +10,12 @@ from hypothesis import HealthCheck, given, settings
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import Gemm, TileMapping, describe
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, describe
 from dovetail.arch.mixpe import preset
 from dovetail.sim import gemm_kernel, mapping_kernel
 from dovetail.sim.gemm_engine import engine_timing, gemm_registers, simulate_gemm, tile_times
 from dovetail.sim.mapping import mapping_limits
 from dovetail.tests.sim.engines import Run, runs
-
-ONE = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 
 
 @settings(max_examples=300, deadline=None)
@@ -52,7 +50,7 @@ def test_skips_nearly_all_of_a_long_gemm(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(gemm_kernel, "_tile", counted)
     config, gemm = preset("w4a8-32x32").engine, Gemm(m=2048, n=4096, k=4096)
-    interpreted_events(config, gemm, ONE, skip=True)
+    interpreted_events(config, gemm, SMALLEST_TILE, skip=True)
     # 64 x 128 x 32 tiles; first, last and a few in between of each of the outer two loops.
     assert len(tiles) < 10 * 10 * 32
 
