@@ -33,8 +33,9 @@ class Event(StrEnum):
     ACCUMULATE = "accumulate"  # one 48-bit addition (or first store) to an accumulator
     OUTPUT = "output"  # one result rounded and saturated to 16 bits
 
-    # scratchpads; a read is one word of the core's width (``SpadShape.word_bits``), a write one
-    # beat of the DRAM port; an accumulator word is one row of ``cols`` accumulators
+    # scratchpads; a read fetches one row (``SpadShape.row_bits``), whose further words are then
+    # at hand, a write stores one beat of the DRAM port; an accumulator word is one row of ``cols``
+    # accumulators
     ACTIVATION_READ = "activation_read"
     ACTIVATION_WRITE = "activation_write"
     WEIGHT_READ = "weight_read"

@@ -30,7 +30,6 @@ def engine_timing(config: GemmEngineConfig) -> EngineTiming:
         nibble_passes=nibble_array,
         **_spad("a", config.activation),
         **_spad("w", config.weight),
-        w_word_slices=config.weight.slices_per_word,
         **_spad("s", config.scale),
         row_beats=max(1, config.output_row_bits // config.port_bits),
         beat_rows=max(1, config.port_bits // config.output_row_bits),

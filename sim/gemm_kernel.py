@@ -35,7 +35,6 @@ class EngineTiming(NamedTuple):
     a_beats: int
     w_slices: int
     w_beats: int
-    w_word_slices: int
     s_slices: int
     s_beats: int
     row_beats: int  # beats of one row of results, 1 where several rows share one
@@ -193,14 +192,17 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         s[_A_FREE + 1] = end
 
     e[_PE_OP] += passes * k_count * valid_rows * valid_cols
-    e[_ACTIVATION_READ] += stream
-    if t.w_word_slices == 2 and not r.int8:
-        odd = k0 % 2
-        e[_WEIGHT_READ] += array_tiles * ((odd + k_count - 1) // 2 + 1)
-    else:
-        e[_WEIGHT_READ] += stream
+    # A segment fetches each row that it touches once.  Groups and rows are powers of two, so
+    # every whole group of a tile touches equally many rows.
+    a_rows = _block_rows(k0, length, t.a_slices) * (groups - 1)
+    a_rows += _block_rows(k0 + (groups - 1) * length, short, t.a_slices)
+    w_slices = max(1, t.w_slices // planes)
+    w_rows = _block_rows(k0, length, w_slices) * (groups - 1)
+    w_rows += _block_rows(k0 + (groups - 1) * length, short, w_slices)
+    e[_ACTIVATION_READ] += array_tiles * passes * a_rows
+    e[_WEIGHT_READ] += array_tiles * passes * w_rows
     if not r.int8:
-        e[_SCALE_READ] += array_tiles * g_count
+        e[_SCALE_READ] += array_tiles * _block_rows(g0, g_count, t.s_slices)
     results = groups * passes * valid_rows * valid_cols
     e[_ACCUMULATE] += results
     if t.group_segments:

@@ -9,7 +9,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.engine import GemmEngineConfig, SpadShape
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR, SIZE_BITS
 from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.gemm.spad import row_index, word_index
@@ -150,6 +150,7 @@ class Sequencer(wiring.Component):
             self.rows_valid.eq(Mux(loop.m_last & m_done, d.rows_last, config.rows)),
             self.cols_valid.eq(Mux(loop.n_last & n_done, d.cols_last, config.cols)),
         ]
+        # Before the segment's end below, whose reset of the group index wins.
         self._reads(m, loop, halves, kk, position, low_pass, group_index, (a_base, w_base, s_base))
 
         entry: Any = self.segment
@@ -176,8 +177,6 @@ class Sequencer(wiring.Component):
             ]
         with m.If(self.stream):
             m.d.sync += [begun.eq(1), kk.eq(Mux(self.last, 0, kk + 1))]
-            with m.If(self.s_read):
-                m.d.sync += group_index.eq(group_index + 1)
         with m.If(end):
             with m.If(more_passes):
                 m.d.sync += low_pass.eq(1)
@@ -233,12 +232,28 @@ class Sequencer(wiring.Component):
             w_slice.eq(loop.w_offset + (k << d.int8) + high_plane),
             s_slice.eq(loop.s_offset + group_index),
             self.scale_valid.eq(Mux(d.int8, self.first, group_start)),
-            self.a_read.eq(self.stream),
-            self.s_read.eq(self.stream & group_start & ~d.int8),
             self.a_half.eq(halves.a),
             self.w_half.eq(halves.w),
             self.s_half.eq(halves.w),
         ]
+        # A row is fetched when its first word is due, and at the start of a segment (of an array
+        # tile, for scales), where the row before was another one.
+        group_enters = Signal()
+        m.d.comb += [
+            group_enters.eq(self.stream & group_start & ~d.int8),
+            self.a_read.eq(
+                self.stream & (self.first | self._row_starts(config.activation, a_slice))
+            ),
+            self.w_read.eq(
+                self.stream
+                & (self.first | self._row_starts(config.weight, w_slice, planes_log2=d.int8))
+            ),
+            self.s_read.eq(
+                group_enters & ((group_index == 0) | self._row_starts(config.scale, s_slice))
+            ),
+        ]
+        with m.If(group_enters):
+            m.d.sync += group_index.eq(group_index + 1)
         for name, shape, index, base in zip(
             "aws",
             (config.activation, config.weight, config.scale),
@@ -252,9 +267,11 @@ class Sequencer(wiring.Component):
                 getattr(self, f"{name}_row").eq(base + (index >> row_log2)),
                 getattr(self, f"{name}_word").eq(index[word_log2 : max(row_log2, word_log2)]),
             ]
-        # A word that holds two k is read once for both.
-        odd = w_slice[0] if config.weight.slices_per_word == 2 else 0
-        m.d.comb += [
-            self.odd.eq(odd),
-            self.w_read.eq(self.stream & (~self.odd | (kk == 0))),
-        ]
+        # Which k of a word that holds two.
+        m.d.comb += self.odd.eq(w_slice[0] if config.weight.slices_per_word == 2 else 0)
+
+    @staticmethod
+    def _row_starts(shape: SpadShape, index: Signal, planes_log2: Any = 0) -> Any:
+        """Whether slice ``index`` is in the first k of its row; a k takes one or two slices."""
+        place = index & (shape.slices_per_row - 1)
+        return (place >> planes_log2) == 0

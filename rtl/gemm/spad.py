@@ -25,7 +25,9 @@ def word_index(shape: SpadShape) -> range:
 class Spad(wiring.Component):
     """Two halves of ``half_rows`` rows; a row is the wider of DRAM beat and core word.
 
-    :Latency: 1 cycle from ``read`` to ``data``, which hold while ``read`` is low.
+    A row that was read stays at the memory's output, so its further words cost no access.
+
+    :Latency: 1 cycle from ``read`` and ``read_word`` to ``data``.
     :Throughput: one beat written and one word read per cycle.
     :Ready path: none.
     :Reference: a memory.
@@ -34,8 +36,10 @@ class Spad(wiring.Component):
     -------
     write, write_half, write_beat, write_data : In
         ``write_beat`` counts beats from the start of the half.
-    read, read_half, read_row, read_word : In
-        Row of the half and word of the row.
+    read, read_half, read_row : In
+        Fetch a row of the half.
+    read_word : In
+        Word of the row fetched now or last.
     data : word_bits
     """
 
@@ -74,6 +78,5 @@ class Spad(wiring.Component):
             read.en.eq(self.read),
             self.data.eq(read.data.word_select(word, shape.word_bits)),
         ]
-        with m.If(self.read):
-            m.d.sync += word.eq(self.read_word)
+        m.d.sync += word.eq(self.read_word)
         return m

@@ -37,6 +37,7 @@ class Segment:
 
     length: int
     first_slice: int  # k at which it starts
+    tile_start: int  # k at which its tile starts
     stored: bool  # first of its output tile: nothing is read from the accumulators
     ends_tile: bool  # last of its output tile
     rows: int
@@ -210,6 +211,7 @@ class CycleModel:
                     yield Segment(
                         length=min(step, stop - at),
                         first_slice=at,
+                        tile_start=start,
                         stored=tile.first_k and at == start and index == 0,
                         ends_tile=tile.last_k and last,
                         rows=rows,
@@ -262,15 +264,16 @@ class CycleModel:
         config, gemm, events = self.config, self.gemm, self.events
         k = segment.first_slice + kk
         events[Event.STREAM] += 1
-        events[Event.ACTIVATION_READ] += 1
+        # A row that was fetched stays at hand until the segment (the array tile, for scales) ends.
+        planes = 2 if self.int8 else 1
+        events[Event.ACTIVATION_READ] += kk == 0 or k % config.activation.slices_per_row == 0
+        k_per_row = max(1, config.weight.slices_per_row // planes)
+        events[Event.WEIGHT_READ] += kk == 0 or k % k_per_row == 0
         events[Event.PE_OP] += segment.rows * segment.cols
-        if not self.int8:
-            per_word = config.weight.slices_per_word
-            if kk == 0 or k // per_word != (k - 1) // per_word:
-                events[Event.WEIGHT_READ] += 1
-            events[Event.SCALE_READ] += k % gemm.group == 0
-        else:
-            events[Event.WEIGHT_READ] += 1
+        if not self.int8 and k % gemm.group == 0:
+            first_of_tile = kk == 0 and segment.first_slice == segment.tile_start
+            row_starts = (k // gemm.group) % config.scale.slices_per_row == 0
+            events[Event.SCALE_READ] += first_of_tile or row_starts
         if config.core != "int8":
             events[Event.GROUP_SUM] += segment.rows
         elif not self.int8:
