@@ -89,6 +89,9 @@ class SpadShape:
 class GemmEngineConfig:
     """A GEMM engine: ``rows`` x ``cols`` output-stationary PEs, scratchpads and a DRAM port.
 
+    The constructor raises pydantic's error; inside
+    :func:`dovetail.arch.validation.refused_in_one_line` that becomes one line.
+
     Attributes
     ----------
     core : str

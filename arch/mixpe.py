@@ -12,10 +12,11 @@ import tomllib
 from importlib.resources import files
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.engine import GemmEngineConfig, is_power_of_two
+from dovetail.arch.validation import refused_in_one_line
 from dovetail.errors import ConfigError
 
 
@@ -67,19 +68,9 @@ _ADAPTER: TypeAdapter[MixpeDesign] = TypeAdapter(MixpeDesign)
 
 def mixpe_design(values: dict[str, Any], *, source: str = "<dict>") -> MixpeDesign:
     """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
-    try:
+    with refused_in_one_line(source, kind="a MixPE design"):
         # JSON mode keeps strict types and still turns nested tables into nested configurations.
-        return _ADAPTER.validate_json(json.dumps(values))
-    except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"]) or "design point"
-            text = problem["msg"].removeprefix("Value error, ")
-            given = "" if text in ("Field required",) else f" (got {problem['input']!r})"
-            if isinstance(problem["input"], dict):
-                given = ""
-            problems.append(f"{source}: {where}: {text}{given}")
-        raise ConfigError("; ".join(problems)) from None
+        return _ADAPTER.validate_json(json.dumps(values, default=str))
 
 
 def presets() -> tuple[str, ...]:

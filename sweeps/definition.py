@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
+from dovetail.arch.validation import refused_in_one_line
 from dovetail.errors import ConfigError
-from dovetail.sweeps.axes import Scalar, Sweep, Workload
+from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.systems import resolve, system, systems
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -22,7 +23,7 @@ class Linked:
     """Fields that vary together: ``values`` holds one list of values per step."""
 
     fields: Annotated[list[str], Field(min_length=2)]
-    values: list[list[Scalar]]
+    values: list[list[Any]]  # checked by the sweep, whose message is shorter
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -132,15 +133,9 @@ def _read(path: Path) -> Sweep:
 
 
 def _validated(values: dict[str, Any], path: Path) -> SweepFile:
-    try:
+    with refused_in_one_line(str(path), kind="a sweep"):
         # JSON mode keeps strict types and still turns tables into dataclasses; dates become text.
         return _FILE.validate_json(json.dumps(values, default=str))
-    except ValidationError as error:
-        problems = []
-        for problem in error.errors():
-            where = ".".join(str(part) for part in problem["loc"])
-            problems.append(f"{path}: {where}: {problem['msg']}")
-        raise ConfigError("; ".join(problems)) from None
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

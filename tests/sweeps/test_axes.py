@@ -103,7 +103,7 @@ def test_says_what_is_wrong_with_an_axis(axes: dict[Any, Any], message: str) -> 
 
 
 def test_refuses_a_base_that_cannot_be_built(fake: System) -> None:
-    with pytest.raises(ConfigError, match=r"^sweep: base: engine\.rows: Input should be greater"):
+    with pytest.raises(ConfigError, match=r"^sweep: base: engine\.rows: 0 must be greater "):
         make({"group": (32,)}, base={"engine": {"rows": 0, "cols": 8}})
 
 

@@ -64,9 +64,12 @@ def test_finds_a_sweep_by_name() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (('name = "mine"\n', ""), r"name: Field required$"),
-        (('name = "mine"\n', 'name = "a/b"\n'), r"name: String should match pattern"),
-        (("question", "qestion"), r"question: Field required; .*mine\.toml: qestion: Unexpected k"),
+        (('name = "mine"\n', ""), r"name is missing; add it$"),
+        (('name = "mine"\n', 'name = "a/b"\n'), r"name: 'a/b' must match pattern .*; change it$"),
+        (
+            ("question", "qestion"),
+            r"question is missing; add it; .*mine\.toml: qestion is not a field of a",
+        ),
         (('preset = "w4a8-8x8"\n', ""), r"base: give either preset = \"\.\.\.\" or a \[base\] tab"),
         (('"fake"', '"fike"'), None),
         (("group = [32, 64]", "group = 32"), r"axes: group: 32 must be a list of values; put it "),
@@ -74,8 +77,9 @@ def test_finds_a_sweep_by_name() -> None:
         (("group = [32, 64]", "group = [nan]"), r"axes: group: nan is not a number; remove it$"),
         (("group = [32, 64]", "group = [32, 32]"), r"axes: group: 32 is given twice; remove one"),
         (("engine.rows", "engine.rws"), r"axes: engine\.rws: no such field of a fake design; the"),
-        (("seq = 64", "seq = 0"), r"workloads\.0\.seq: Input should be greater than 0$"),
-        (("seq = 64", "seq = true"), r"workloads\.0\.seq: Input should be a valid integer$"),
+        (("seq = 64", "seq = 0"), r"workloads\[0\]\.seq: 0 must be greater than 0; change it$"),
+        (("seq = 64", "seq = true"), r"workloads\[0\]\.seq: True must be a valid integer; "),
+        (('"int8", 128', "[8], 128"), r"axes: .*: \[8\] must be a number, a string, true or false; "),
         (("time_ms = 5", "time_ms = nan"), r"limits: time_ms: nan must be a positive number for"),
         (("time_ms = 5", "tme = 5"), r"limits: tme: 5\.0 must be a positive number for one of ti"),
         (("group = [32, 64]", "group = [32"), r"not TOML: .*; correct that place$"),
