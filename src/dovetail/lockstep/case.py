@@ -17,6 +17,8 @@ from dovetail.sim.result import GemmResult
 
 # A run that takes this many times the simulator's cycles is hung.
 _PATIENCE = 4
+# Chances of a gap, and of back-pressure, in 1/256.
+_GAPS_256 = (32, 96, 160)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +33,8 @@ class LockstepCase:
     operands : GemmOperands
     output_shift, weight_shift : int
         Run-time registers of the roundings.
+    gap_seed : int
+        Of the gaps and the back-pressure of the second run.
     repeat : str
         One-line command that runs this case again.
     """
@@ -41,6 +45,7 @@ class LockstepCase:
     operands: GemmOperands
     output_shift: int
     weight_shift: int
+    gap_seed: int
     repeat: str
 
     @property
@@ -64,9 +69,10 @@ class LockstepCase:
     def simulate(self) -> GemmResult:
         return simulate_gemm(self.config, self.gemm, self.mapping)
 
-    def rtl(self, *, cycles: int, gap_256: int = 0, gap_seed: int = 0) -> Case:
+    def rtl(self, *, cycles: int, gaps: bool = False) -> Case:
         """The case for Verilator; ``cycles`` is what it should take without gaps."""
         descriptor = self.descriptor
+        gap_256 = int(np.random.default_rng(self.gap_seed).choice(_GAPS_256)) if gaps else 0
         # Gaps stretch a run by at most the chance of a gap, on each of three streams.
         patience = _PATIENCE * (1 + 3 * gap_256 // (256 - gap_256))
         return Case(
@@ -76,7 +82,7 @@ class LockstepCase:
             latency_cycles=self.config.dram_latency_cycles,
             max_cycles=patience * cycles + 1000,
             gap_256=gap_256,
-            gap_seed=gap_seed,
+            gap_seed=self.gap_seed if gaps else 0,
         )
 
     def with_latency(self, cycles: int) -> LockstepCase:

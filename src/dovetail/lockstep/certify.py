@@ -23,6 +23,8 @@ from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
 
 MOST_CYCLES = 50_000
 """Cycles of all GEMMs of one certificate together."""
+# Along each dimension: the first, a pair of interior ones, the last.
+_MOST_TILES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,9 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
     """Run the design's own engine on every kind of GEMM of ``trace``, shrunk.
 
     A kind is a weight format with what is left over at the edges of m, n and k.  Each keeps its
-    loop order and, as far as the cycles allow, its tile sizes; there are at least two whole tiles
-    along each dimension that has more than one, so that operands change, buffers swap and results
-    drain as in the whole GEMM, and then the GEMM's own edge.
+    loop order and, as far as the cycles allow, its tile sizes.  Along each dimension there are up
+    to four tiles, the first, two between, and the last with the GEMM's own edge, so that operands
+    change, buffers swap and results drain as in the whole GEMM.
 
     Parameters
     ----------
@@ -85,10 +87,11 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
                 # Keeps most of 16 bits of a sum of k products of random operands.
                 output_shift=8 if gemm.weight_format == "int8" else 20,
                 weight_shift=8,
+                gap_seed=seed + len(cases),
                 repeat=f"dovetail sweep with --certify, design {design.design_id}",
             )
         )
-    comparison = compare(cases, gap_seed=seed)
+    comparison = compare(cases)
     counts = dict.fromkeys(("values", "cycles", "events"), 0)
     for found in comparison.mismatches:
         counts[found.kind] += 1
@@ -146,20 +149,23 @@ def _shrink(
 ) -> tuple[Gemm, TileMapping]:
     """The largest GEMM like ``gemm`` within ``most_cycles``, with its mapping."""
     chosen = None
-    for small, tile in _candidates(engine, gemm, mapping):
-        if mapping_problem(engine, small, tile):
-            continue
-        cycles = simulate_gemm(engine, small, tile).cycles
-        if chosen is None or cycles <= most_cycles:
-            chosen = (small, tile)
-        if cycles > most_cycles:
-            break
-    assert chosen is not None, "the smallest tile of a GEMM that fits must fit as well"
-    return chosen
+    for most_tiles in range(_MOST_TILES, 1, -1):  # fewer where a narrow port makes each one slow
+        smallest = None
+        for candidate in _candidates(engine, gemm, mapping, most_tiles):
+            if mapping_problem(engine, *candidate):
+                continue
+            smallest = smallest or candidate
+            if simulate_gemm(engine, *candidate).cycles > most_cycles:
+                break
+            chosen = candidate
+        if chosen:
+            return chosen
+    assert smallest, "the smallest tile of a GEMM that fits must fit as well"
+    return smallest
 
 
 def _candidates(
-    engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping
+    engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping, most_tiles: int
 ) -> Iterator[tuple[Gemm, TileMapping]]:
     """Like ``gemm``, from the smallest tiles up to its own."""
     units = (engine.rows, engine.cols, gemm.group)
@@ -171,9 +177,9 @@ def _candidates(
         small = []
         for size, unit, step, whole in zip(sizes, units, tile, own, strict=True):
             tiles = -(-size // (whole * unit))
-            # One tile stays one; more become two whole ones and what the GEMM leaves over.
-            left = size % (step * unit)
-            small.append(min(size, (min(2, tiles - 1) * step * unit + left) or step * unit))
+            # The last tile keeps what the GEMM leaves over, or is whole.
+            last = size % (step * unit) or min(size, step * unit)
+            small.append(min(size, (min(tiles, most_tiles) - 1) * step * unit + last))
         m, n, k = small
         limits = [-(-length // unit) for length, unit in zip(small, units, strict=True)]
         tile_m, tile_n, tile_k = (min(t, most) for t, most in zip(tile, limits, strict=True))

@@ -12,7 +12,7 @@ import numpy as np
 from dovetail.arch.events import Event
 from dovetail.lockstep.case import LockstepCase
 from dovetail.models.gemm_layout import output_bytes, unpack_outputs
-from dovetail.rtl.verilator import Build, CaseResult, build
+from dovetail.rtl.verilator import Build, Case, CaseResult, build
 from dovetail.sim.gemm_engine import tile_times
 from dovetail.sim.result import GemmResult
 
@@ -85,7 +85,7 @@ class Comparison:
 
 
 def compare(
-    cases: Sequence[LockstepCase], *, gap_seed: int = 0, waves: Path | None = None
+    cases: Sequence[LockstepCase], *, waves: Path | None = None, most_waves: int = 1
 ) -> Comparison:
     """Build the engine of ``cases`` (one structure for all) and run each case twice.
 
@@ -96,18 +96,18 @@ def compare(
     ----------
     cases : sequence of LockstepCase
         Their configurations differ in nothing but the DRAM latency.
-    gap_seed : int
-        Of the gaps.
     waves : Path, optional
-        Folder for the waveform around the first mismatch of each case.
+        Folder for the waveforms around mismatches.
+    most_waves : int
+        Of how many cases, since each is run again on a slower, traced build.
     """
     engine = build(cases[0].config)
     simulated = [case.simulate() for case in cases]
-    runs = []
-    for index, (case, result) in enumerate(zip(cases, simulated, strict=True)):
-        gap = (32, 96, 160)[(gap_seed + index) % 3]
-        runs.append(case.rtl(cycles=result.cycles))
-        runs.append(case.rtl(cycles=result.cycles, gap_256=gap, gap_seed=gap_seed + index))
+    runs = [
+        case.rtl(cycles=result.cycles, gaps=gaps)
+        for case, result in zip(cases, simulated, strict=True)
+        for gaps in (False, True)
+    ]
     results = _run_all(engine, runs)
     found = []
     values = cycles = 0
@@ -115,11 +115,14 @@ def compare(
         exact, gapped = results[2 * index : 2 * index + 2]
         values += 2 * case.gemm.m * case.gemm.n
         cycles += exact.cycles
+        run = runs[2 * index]
         problems = _differences(case, expected, exact)
         if not problems:
+            run = runs[2 * index + 1]
             problems = _value_differences(case, gapped)
-        if problems and waves is not None:
-            problems = [_with_waves(case, problem, waves) for problem in problems]
+        if problems and waves is not None and most_waves:
+            most_waves -= 1
+            problems = [_with_waves(case, run, problem, waves) for problem in problems]
         found += problems
     return Comparison(
         cases=len(cases),
@@ -130,11 +133,11 @@ def compare(
     )
 
 
-def _run_all(engine: Build, runs: Sequence[object]) -> list[CaseResult]:
+def _run_all(engine: Build, runs: Sequence[Case]) -> list[CaseResult]:
     """Run all; after one that hangs, which ends the process, go on with the next in a new one."""
     results: list[CaseResult] = []
     while len(results) < len(runs):
-        results += engine.run(runs[len(results) :])  # type: ignore[arg-type]
+        results += engine.run(runs[len(results) :])
     return results
 
 
@@ -252,14 +255,11 @@ def _value_differences(case: LockstepCase, rtl: CaseResult) -> list[Mismatch]:
     ]
 
 
-def _with_waves(case: LockstepCase, problem: Mismatch, folder: Path) -> Mismatch:
-    """Run the case again, traced, and write the waveform around the mismatch."""
+def _with_waves(case: LockstepCase, run: Case, problem: Mismatch, folder: Path) -> Mismatch:
+    """Repeat the run that showed ``problem``, traced, and write the waveform around it."""
     folder.mkdir(parents=True, exist_ok=True)
     engine = build(case.config, traced=True)
-    path = folder / f"{engine.digest[:8]}-{problem.kind}-cycle{problem.cycle}.vcd"
-    run = replace(
-        case.rtl(cycles=case.simulate().cycles),
-        waves=(max(0, problem.cycle - _WINDOW_CYCLES), problem.cycle + _WINDOW_CYCLES),
-    )
-    engine.run([run], waves=path)
-    return replace(problem, waves=str(path))
+    name = f"{engine.digest[:8]}-case{case.gap_seed}-{problem.kind}-cycle{problem.cycle}.vcd"
+    window = (max(0, problem.cycle - _WINDOW_CYCLES), problem.cycle + _WINDOW_CYCLES)
+    engine.run([replace(run, waves=window)], waves=folder / name)
+    return replace(problem, waves=str(folder / name))

@@ -20,7 +20,8 @@ from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
 from dovetail.sim.mixpe import MAPPING_SLACK
 
-_ROWS = (4, 8, 1, 5, 9, 16, 2, 3, 17, 8)
+# No common factor in the lengths, so that every pair comes.
+_ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
 _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
 _CORES = ("mixpe_w4a8", "int8")
 _BUILDS_PER_BLOCK = 3
@@ -39,7 +40,9 @@ def build_index(seed: int) -> int:
 def random_engine(index: int) -> GemmEngineConfig:
     """Engine number ``index``: cores alternate, rows and columns cycle through awkward sizes."""
     rng = np.random.default_rng([index, 1])
-    rows, cols = _ROWS[index % len(_ROWS)], _COLS[index % len(_COLS)]
+    # Each core walks through all sizes of its own.
+    turn = index // len(_CORES)
+    rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
     while True:
         values = {
             "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
@@ -50,7 +53,9 @@ def random_engine(index: int) -> GemmEngineConfig:
             "port_bits": 1 << int(rng.integers(3, 11)),
         }
         try:
-            return GemmEngineConfig(core=_CORES[index % 2], rows=rows, cols=cols, **values)
+            return GemmEngineConfig(
+                core=_CORES[index % len(_CORES)], rows=rows, cols=cols, **values
+            )
         except ValueError:  # buffers too small for this port: draw again
             continue
 
@@ -74,6 +79,7 @@ def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> Lockstep
         # From always saturated to nearly always zero.
         output_shift=int(rng.integers(0, widest)),
         weight_shift=int(rng.integers(0, 16)),
+        gap_seed=seed,
         repeat=repeat,
     )
     return case.with_latency(latency)

@@ -62,7 +62,8 @@ def verify(
     seeds, seed : int
         How many cases, and where they start.  A case depends on its number alone.
     waves : bool
-        Write the waveform around each mismatch to ``dovetail-waves/``.
+        Write the waveform around every mismatch to ``dovetail-waves/``; else around those of one
+        case an engine.
     jobs : int, optional
         Processes; default one per core.
     progress : callable
@@ -76,7 +77,7 @@ def verify(
     for number in range(seed, seed + seeds):
         # A fixed engine is one build; its cases still share the work among the processes.
         numbers.setdefault(build_index(number), []).append(number)
-    folder = WAVES_FOLDER if waves else None
+    most_waves = seeds if waves else 1
     comparisons = []
     done = 0
     progress(0, seeds)
@@ -85,7 +86,7 @@ def verify(
     with ProcessPoolExecutor(max_workers=jobs or os.cpu_count()) as pool:
         try:
             waiting = [
-                pool.submit(_compare_seeds, system, option, fixed, index, group, folder)
+                pool.submit(_compare_seeds, system, option, fixed, index, group, most_waves)
                 for index, group in numbers.items()
             ]
             for future in as_completed(waiting):
@@ -112,7 +113,7 @@ def _compare_seeds(
     fixed: GemmEngineConfig | None,
     index: int,
     numbers: Sequence[int],
-    waves: Path | None,
+    most_waves: int,
 ) -> Comparison:
     config = fixed or random_engine(index)
     cases = [
@@ -123,7 +124,7 @@ def _compare_seeds(
         )
         for number in numbers
     ]
-    return compare(cases, gap_seed=numbers[0], waves=waves)
+    return compare(cases, waves=WAVES_FOLDER, most_waves=most_waves)
 
 
 def _report(
@@ -131,17 +132,20 @@ def _report(
 ) -> VerifyReport:
     mismatches: list[Mismatch] = [found for one in comparisons for found in one.mismatches]
     kinds = Counter(found.kind for found in mismatches)
-    cores = Counter(config.core for config in configurations)
+    cores = sorted({config.core for config in configurations})
     cases = sum(one.cases for one in comparisons)
 
-    def span(name: str) -> str:
-        sizes = sorted({getattr(config, name) for config in configurations})
-        return ", ".join(str(size) for size in sizes)
+    def span(core: str, name: str) -> str:
+        sizes = {getattr(config, name) for config in configurations if config.core == core}
+        return ", ".join(str(size) for size in sorted(sizes))
 
     lines = [
-        f"{cases} GEMMs on {len(configurations)} engines "
-        f"({', '.join(f'{count} {core}' for core, count in sorted(cores.items()))}); "
-        f"rows {span('rows')}; cols {span('cols')}; port bits {span('port_bits')}",
+        f"{cases} GEMMs on {len(configurations)} engines",
+        *(
+            f"{core}: {sum(config.core == core for config in configurations)} engines; rows "
+            f"{span(core, 'rows')}; cols {span(core, 'cols')}; port bits {span(core, 'port_bits')}"
+            for core in cores
+        ),
         f"values: {sum(one.values for one in comparisons):,} outputs against the reference, each "
         f"GEMM once exactly and once under random gaps and back-pressure: "
         f"{kinds['values']} mismatches",

@@ -1,0 +1,110 @@
+"""src/dovetail/lockstep/random_cases.py: what the random cases are made of."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import mapping_problem
+from dovetail.arch.mixpe import preset
+from dovetail.lockstep.case import LockstepCase
+from dovetail.lockstep.random_cases import build_index, random_case, random_engine
+
+
+def case(seed: int) -> LockstepCase:
+    return random_case(random_engine(build_index(seed)), seed, repeat="")
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[LockstepCase]:
+    return [case(seed) for seed in range(192)]
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 12, 24, 25, 96, 200])
+@pytest.mark.parametrize("first", [0, 5, 1000])
+def test_there_are_enough_engines(seeds: int, first: int) -> None:
+    engines = {random_engine(build_index(first + number)) for number in range(seeds)}
+    assert len(engines) >= min(seeds, max(3, seeds // 8))
+
+
+def test_a_case_is_fixed_by_its_seed_alone() -> None:
+    for seed in (0, 17, 4321):
+        one, other = case(seed), case(seed)
+        assert (one.config, one.gemm, one.mapping) == (other.config, other.gemm, other.mapping)
+        assert (one.output_shift, one.weight_shift, one.gap_seed) == (
+            other.output_shift,
+            other.weight_shift,
+            other.gap_seed,
+        )
+        np.testing.assert_array_equal(one.operands.activations, other.operands.activations)
+        np.testing.assert_array_equal(one.operands.weights, other.operands.weights)
+
+
+def test_every_case_fits_its_engine(cases: list[LockstepCase]) -> None:
+    for one in cases:
+        assert mapping_problem(one.config, one.gemm, one.mapping) is None
+        assert one.gemm.group <= one.config.max_group
+        assert one.descriptor.output_shift == one.output_shift
+
+
+def kinds(value: int) -> set[str]:
+    found = {"1"} if value == 1 else set()
+    if value > 1 and value & (value - 1) == 0:
+        found.add("2^n")
+    if value > 2 and (value - 1) & (value - 2) == 0:
+        found.add("2^n + 1")
+    return found
+
+
+@pytest.mark.parametrize("name", ["rows", "cols", "m", "n", "k"])
+def test_awkward_sizes_occur_along_every_dimension(name: str, cases: list[LockstepCase]) -> None:
+    seen: Counter[str] = Counter()
+    for one in cases:
+        seen.update(kinds(getattr(one.config if name in ("rows", "cols") else one.gemm, name)))
+    assert set(seen) == {"1", "2^n", "2^n + 1"}
+    assert min(seen.values()) >= 4
+
+
+def test_every_choice_occurs_on_both_cores(cases: list[LockstepCase]) -> None:
+    for core in ("mixpe_w4a8", "int8"):
+        some = [one for one in cases if one.config.core == core]
+        assert {one.gemm.weight_format for one in some} == {"int4", "uint4_zero", "int8"}
+        assert {one.mapping.order for one in some} == {"m_outer", "n_outer"}
+        assert len({one.config.dram_latency_cycles for one in some}) == 5
+        assert len({one.gemm.group for one in some}) >= 5
+        assert any(one.gemm.k % one.gemm.group for one in some)  # a short last group
+        assert any(one.config.rows > one.gemm.group for one in some)  # the drain chain waits
+        assert any(one.config.port_bits > one.config.activation.word_bits for one in some)
+        assert any(one.config.port_bits < one.config.activation.word_bits for one in some)
+        for dimension, unit in (("m", "rows"), ("n", "cols")):
+            tiles = Counter(
+                min(3, -(-getattr(one.gemm, dimension) // size))
+                for one in some
+                for size in [getattr(one.config, unit) * getattr(one.mapping, f"tile_{dimension}")]
+            )
+            assert min(tiles[count] for count in (1, 2, 3)) >= 3  # buffers swap and come back
+
+
+def test_outputs_are_neither_all_zero_nor_all_saturated(cases: list[LockstepCase]) -> None:
+    telling = 0
+    for one in cases[:60]:
+        outputs = one.reference()
+        telling += bool(((outputs != 0) & (np.abs(outputs.astype(int)) < 32767)).any())
+    assert telling >= 30
+
+
+def test_the_engines_of_a_build_differ_only_in_latency(cases: list[LockstepCase]) -> None:
+    structures: dict[int, set[GemmEngineConfig]] = {}
+    for seed, one in enumerate(cases):
+        same = replace(one.config, dram_latency_cycles=1)
+        structures.setdefault(build_index(seed), set()).add(same)
+    assert all(len(configs) == 1 for configs in structures.values())
+
+
+def test_a_preset_s_engine_is_used_as_it_is() -> None:
+    engine = preset("w4a8-8x8").engine
+    one = random_case(engine, 5, repeat="again")
+    assert replace(one.config, dram_latency_cycles=engine.dram_latency_cycles) == engine
+    assert one.repeat == "again"
