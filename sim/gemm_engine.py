@@ -44,16 +44,20 @@ _NO_LOG = np.zeros((0, LOG_COLUMNS), dtype=np.int64)
 
 
 class TileTimes(NamedTuple):
-    """Columns of :func:`tile_times`; cycles after start."""
+    """Columns of :func:`tile_times`; cycles after start, unless told otherwise."""
 
     m: int  # first block of the tile along m, along n, and its first group
     n: int
     g: int
-    load_weights: int  # commands go out; -1 where the tile's operand is there already
+    load_weights: int  # first command goes out; -1 where the tile's operand is there already
+    weight_beats: int  # how many beats arrive, weights and scales, up to the cycle before ready
     weights_ready: int
     load_activations: int
+    activation_beats: int
     activations_ready: int
+    output_free: int  # its half of the accumulators; -1 where the tile adds to what is there
     stream: int  # first k enters the array
+    stream_cycles: int  # how many cycles k enter in; between them the drain chain may be waited for
     streamed: int  # one past the last
     write: int  # write-back starts; -1 where the output tile is not complete
     written: int
@@ -95,13 +99,31 @@ def run_cycles(timing: EngineTiming, registers: Registers) -> int:
     return int(events[0])  # the vocabulary begins with CYCLE
 
 
-def tile_times(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[TileTimes, ...]:
-    """When each tile loads, streams and is written, in the order of the loop nest."""
-    descriptor = describe(config, gemm, mapping)
+def tile_count(descriptor: Descriptor) -> int:
+    """Tiles in the loop nest."""
     tiles = 1
     for total, tile in (("m_blocks", "tile_m"), ("n_blocks", "tile_n"), ("groups", "tile_k")):
         tiles *= -(-getattr(descriptor, total) // getattr(descriptor, tile))
-    log = np.zeros((tiles, LOG_COLUMNS), dtype=np.int64)
+    return tiles
+
+
+def tile_times(
+    config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping, *, most: int | None = None
+) -> tuple[TileTimes, ...]:
+    """When each tile loads, streams and is written, in the order of the loop nest.
+
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    gemm : Gemm
+    mapping : TileMapping
+    most : int, optional
+        Only the first so many tiles.
+    """
+    descriptor = describe(config, gemm, mapping)
+    tiles = tile_count(descriptor)
+    shown = tiles if most is None else min(tiles, most)
+    log = np.zeros((shown, LOG_COLUMNS), dtype=np.int64)
     events = np.zeros(len(Event), dtype=np.int64)
     run_gemm(engine_timing(config), gemm_registers(descriptor), events, False, log)
     return tuple(TileTimes(*row) for row in log.tolist())

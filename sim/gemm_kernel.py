@@ -58,8 +58,8 @@ class Registers(NamedTuple):
     int8: int
 
 
-LOG_COLUMNS = 11
-"""Columns of a tile log: :class:`dovetail.sim.gemm_engine.TileTimes`."""
+LOG_COLUMNS = 15
+"""Columns of a tile log, :class:`dovetail.sim.gemm_engine.TileTimes`; it holds the first tiles."""
 
 # Positions in the event vector, which has the order of the vocabulary.
 _INDEX = {event: index for index, event in enumerate(Event)}
@@ -127,11 +127,11 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     # Load: one command a block and cycle, one beat a cycle; a block has a beat at least, so only
     # the first command can delay the data.
     load_w = load_a = -1
+    w_beats = s_beats = a_beats = 0
     w_ready = a_ready = 0
     if w_new:
         rows = _block_rows(k0 * planes, k_count * planes, t.w_slices)
         w_beats = n_count * rows * t.w_beats
-        s_beats = 0
         commands = n_count
         if not r.int8:
             s_beats = n_count * _block_rows(g0, g_count, t.s_slices) * t.s_beats
@@ -158,9 +158,11 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     now = max(now, w_ready)
     e[_STALL_ACTIVATIONS] += max(0, a_ready - now)
     now = max(now, a_ready)
+    output_free = -1
     if g0 == 0:
-        e[_STALL_OUTPUT] += max(0, s[_O_FREE] - now)
-        now = max(now, s[_O_FREE])
+        output_free = s[_O_FREE]
+        e[_STALL_OUTPUT] += max(0, output_free - now)
+        now = max(now, output_free)
     passes = 2 if r.int8 and t.nibble_passes else 1
     if t.group_segments:
         groups = g_count
@@ -233,12 +235,13 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
             if m0 + m_count == r.m_blocks:
                 beats += (r.rows_last + t.beat_rows - 1) // t.beat_rows - full
             e[_DRAM_WRITE] += n_count * beats
-    if log.shape[0]:
+    if index < log.shape[0]:
         row = log[index]
         row[0], row[1], row[2] = m0, n0, g0
-        row[3], row[4] = load_w, w_ready if w_new else -1
-        row[5], row[6] = load_a, a_ready if a_new else -1
-        row[7], row[8], row[9], row[10] = start, end, write, written
+        row[3], row[4], row[5] = load_w, w_beats + s_beats, w_ready if w_new else -1
+        row[6], row[7], row[8] = load_a, a_beats, a_ready if a_new else -1
+        row[9], row[10], row[11], row[12] = output_free, start, stream, end
+        row[13], row[14] = write, written
 
 
 @njit(cache=True, error_model="numpy")
