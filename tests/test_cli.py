@@ -69,10 +69,32 @@ def test_help_loads_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
-def test_a_word_too_many_is_bad_input(invoke: Invoke) -> None:
-    assert invoke("list", "everything").exit_code == 2
-    assert invoke("lst").exit_code == 2
-    assert invoke("sweep", "fake", "--jobs", "0").exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "list everything",
+            r"^got unexpected extra argument\(s\) \(everything\); see `\S+ list --h",
+        ),
+        ("lst", r"^no such command 'lst'. Did you mean 'list'\?; see `\S+ --help`$"),
+        ("--fast", r"^no such option: --fast; see `\S+ --help`$"),
+        ("list --fast", r"^no such option: --fast; see `\S+ list --help`$"),
+        ("run fake", r"^missing option '--network'; see `\S+ run --help`$"),
+        ("sweep fake --jobs 0", r"^invalid value for '--jobs': '0' must be greater t"),
+        ("verify fake --seeds 0", r"^invalid value for '--seeds': '0' must be greater t"),
+        (
+            "run fake --network vit-b-16 --batch 0",
+            r"^invalid value for '--batch': '0' must be greater t",
+        ),
+    ],
+)
+def test_usage_errors_are_one_line(invoke: Invoke, words: str, message: str) -> None:
+    assert re.match(message, refused(invoke(*words.split())))
+
+
+def test_the_command_alone_gives_help_and_its_version(invoke: Invoke) -> None:
+    assert invoke().stdout == invoke("--help").stdout
+    assert re.fullmatch(r"dovetail \d+\.\d+\.\d+\n", invoke("--version").stdout)
 
 
 def test_list_names_everything(invoke: Invoke) -> None:
@@ -251,11 +273,23 @@ def test_reproduce_gives_every_field(invoke: Invoke) -> None:
     )
 
 
-def test_ctrl_c_ends_with_one_line(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(name: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("verify", "fake"), "interrupted"),
+        (
+            ("sweep", "fake"),
+            "interrupted; what was stored is kept: continue with --resume",
+        ),
+    ],
+)
+def test_ctrl_c_ends_with_one_line(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: Sequence[str], line: str
+) -> None:
+    def interrupt(*_: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(systems, "system", interrupt)
-    result = invoke("verify", "fake")
-    assert result.exit_code == 130
-    assert result.stderr == "interrupted; what was stored is kept\n"
+    monkeypatch.setattr("dovetail.sweeps.definition.load_sweep", interrupt)
+    result = invoke(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{line}\n")

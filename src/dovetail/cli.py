@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from dovetail import __version__
 from dovetail.commands.catalog import list_all
 from dovetail.commands.report import report
 from dovetail.commands.reproduce import reproduce
@@ -17,30 +20,72 @@ from dovetail.commands.trace import trace
 from dovetail.commands.verify import verify
 from dovetail.errors import DovetailError
 
+_INTERRUPTED = {"sweep": "interrupted; what was stored is kept: continue with --resume"}
+
 
 class OneLineErrors(TyperGroup):
-    """Ends with one line and exit code 2 where a person's input is at fault, 130 on Ctrl-C."""
+    """Ends with one line and exit code 2 where a person's input is at fault, and on Ctrl-C."""
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:
+        words = list(sys.argv[1:] if args is None else args) or ["--help"]
+        try:
+            code = super().main(words, **{**extra, "standalone_mode": False})
+        except DovetailError as error:
+            _end(f"error: {error}")
+        except Exception as error:
+            # Typer's own, of a class that it keeps to itself: a wrong option, value or command.
+            if not hasattr(error, "format_message"):
+                raise
+            _end(f"error: {_usage(error)}")
+        sys.exit(code)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except DovetailError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            typer.echo("interrupted; what was stored is kept", err=True)
-            raise typer.Exit(130) from None
+            _end(_INTERRUPTED.get(ctx.invoked_subcommand, "interrupted"))
+
+
+def _usage(error: Any) -> str:
+    text = error.format_message().rstrip(".")
+    if hasattr(error.__cause__, "errors"):  # pydantic's, which alone knows the value
+        value = error.__cause__.errors()[0]["input"]
+        text = text.replace("Input should", f"{value!r} must")
+    command = error.ctx.command_path if error.ctx else "dovetail"
+    return f"{text[:1].lower()}{text[1:]}; see `{command} --help`"
+
+
+def _end(line: str) -> NoReturn:
+    typer.echo(" ".join(line.split()), err=True)
+    sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dovetail {__version__}")
+        raise typer.Exit
 
 
 app = typer.Typer(
     cls=OneLineErrors,
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Accelerators as reference model, cycle simulator and RTL that agree. "
-    "Exit codes: 0 done, 1 a check failed, 2 bad input.",
+    "Exit codes: 0 done, 1 a check failed, 2 bad input or interrupted.",
 )
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="print the version"),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("list")(list_all)
 app.command()(trace)
 app.command()(run)

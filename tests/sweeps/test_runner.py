@@ -229,7 +229,8 @@ def test_ctrl_c_keeps_what_was_stored(tmp_path: Path) -> None:
                 stored = sum(1 for _ in opened.query("SELECT point FROM points"))
     os.killpg(run.pid, signal.SIGINT)  # as a terminal sends it, to workers too
     out, err = run.communicate(timeout=30)
-    assert run.returncode == 130
-    assert (out, err) == ("", "interrupted; what was stored is kept\n")
+    assert run.returncode == 2
+    line = "interrupted; what was stored is kept: continue with --resume\n"
+    assert (out, err) == ("", line)
     with Store.open(store) as opened:
         assert stored <= sum(1 for _ in opened.query("SELECT point FROM points")) < 640
