@@ -102,7 +102,7 @@ class Sweep:
     def __post_init__(self) -> None:
         entry = system(self.system)
         base = resolve(entry.design)(self.base, source=f"{self.source}: base").to_dict()
-        known = tuple(_paths(base))
+        known = tuple(field_names(base))
         if not self.workloads:
             raise ConfigError(f"{self.source}: workloads: empty; name at least one network")
         seen: set[str] = set()
@@ -221,10 +221,11 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _paths(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+def field_names(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted names of a design's fields, such as ``engine.rows``."""
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _paths(value, f"{prefix}{name}.")
+            yield from field_names(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
 

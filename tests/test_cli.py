@@ -14,7 +14,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from dovetail import systems
+from dovetail.arch.mixpe import preset as mixpe_preset
 from dovetail.cli import app
+from dovetail.commands.design import chosen_design
 from dovetail.models.trace import Trace
 from dovetail.tests.sweeps import fake_system
 
@@ -101,12 +103,14 @@ def test_list_names_everything(invoke: Invoke) -> None:
     data = json.loads(invoke("list", "--json").stdout)
     assert {"fake", "mixpe"} <= set(data["systems"])
     assert "w4a8-32x32" in data["presets"]["mixpe"]
+    assert data["default_presets"]["mixpe"] == "w4a8-32x32"
     assert {"llama2-7b", "opt-6.7b", "vit-b-16"} <= set(data["networks"])
     assert "mixed-28-45" in data["technologies"]
     assert {"demo", "mixpe_vs_int8", "fake"} <= set(data["sweeps"])
     assert data["papers"] == ["mixpe"]
     text = invoke("list").stdout
-    assert "llama2-7b" in text and max(len(line) for line in text.splitlines()) <= 80
+    assert "llama2-7b" in text and "w4a8-32x32 unless given" in " ".join(text.split())
+    assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_trace_writes_what_loads(invoke: Invoke) -> None:
@@ -159,9 +163,18 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
             ["--set", "engine.rows=0"],
             r"^preset w4a8-8x8 with --set engine\.rows=0: engine\.rows: 0 must be greater than 0; ",
         ),
-        (["--set", "engine.rws=8"], r"^--set engine\.rws=8: no field named 'engine\.rws'; see `do"),
-        (["--set", "nought.rows=8"], r"^--set nought\.rows=8: no field named 'nought\.rows'; see "),
-        (["--set", "group.x=8"], r"^--set group\.x=8: no field named 'group\.x'; see `dovetail li"),
+        (
+            ["--set", "engine.rws=8"],
+            r"^--set engine\.rws=8: no field named 'engine\.rws'; the fields are engine\.co",
+        ),
+        (
+            ["--set", "nought.rows=8"],
+            r"^--set nought\.rows=8: no field named 'nought\.rows'; the fields",
+        ),
+        (
+            ["--set", "group.x=8"],
+            r"^--set group\.x=8: no field named 'group\.x'; the fields are .*, kv_bits$",
+        ),
         (["--set", "engine"], r"^--set engine: must be FIELD=VALUE, such as engine\.rows=16; corr"),
         (["--set", "group=96"], r"--set group=96: group=96 must be a power of two u"),
         (["--set", "group=256"], r"group=256 must be a power of two up to max_group=128; use a sh"),
@@ -184,6 +197,13 @@ def test_run_refuses_in_one_line(invoke: Invoke, words: Sequence[str], message: 
     invoke("trace", "vit-b-16", "-o", "whole.npz")
     Path("cut.npz").write_bytes(Path("whole.npz").read_bytes()[:500])
     assert re.search(message, refused(invoke(*RUN, *words)))
+
+
+def test_a_system_without_a_preset_is_the_system_not_a_baseline(invoke: Invoke) -> None:
+    core = chosen_design(systems.system("mixpe"), None, None).engine.core
+    assert core == "mixpe_w4a8"  # arXiv 2411.16158; its baselines are presets too
+    named = json.loads(invoke(*RUN[:2], "--network", "vit-b-16", "--json").stdout)
+    assert named["design_id"] == mixpe_preset("w4a8-32x32").design_id
 
 
 def test_an_unknown_system_is_refused(invoke: Invoke) -> None:

@@ -29,6 +29,9 @@ class System:
         ``(values: dict, *, source: str) -> design``; raises ConfigError.
     preset, presets : str
         ``(name: str) -> design`` and ``() -> names``.
+    default_preset : str
+        The preset that commands take where none is named; it must be the system itself, not one
+        of the baselines among its presets.
     simulate : str
         ``(design, trace) -> RunResult``, cycle-exact.
     timeline : str
@@ -62,6 +65,7 @@ class System:
     design: str
     preset: str
     presets: str
+    default_preset: str
     simulate: str
     timeline: str
     verilog: str
@@ -83,6 +87,7 @@ _SYSTEMS = {
         design="dovetail.arch.mixpe:mixpe_design",
         preset="dovetail.arch.mixpe:preset",
         presets="dovetail.arch.mixpe:presets",
+        default_preset="w4a8-32x32",
         simulate="dovetail.sim.mixpe:simulate",
         timeline="dovetail.sim.timeline:timeline",
         verilog="dovetail.rtl.engines:engine_verilog",

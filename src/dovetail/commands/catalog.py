@@ -20,6 +20,7 @@ def list_all(json: AsJson = False) -> None:
     data: dict[str, Any] = {
         "systems": {entry.name: entry.title for entry in systems()},
         "presets": {entry.name: list(resolve(entry.presets)()) for entry in systems()},
+        "default_presets": {entry.name: entry.default_preset for entry in systems()},
         "networks": list(network_names()),
         "technologies": list(technologies()),
         "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
@@ -30,7 +31,9 @@ def list_all(json: AsJson = False) -> None:
         print_json(data)
         return
     rows: list[tuple[str, str]] = [("systems", f"{n}: {t}") for n, t in data["systems"].items()]
-    rows += [(f"presets of {name}", ", ".join(names)) for name, names in data["presets"].items()]
+    for name, names in data["presets"].items():
+        default = data["default_presets"][name]
+        rows.append((f"presets of {name}", f"{', '.join(names)}; {default} unless given"))
     for kind in ("networks", "technologies", "sweeps", "units", "papers"):
         rows.append((kind, ", ".join(data[kind])))
     print_table("Dovetail knows", ("what", "names"), rows)

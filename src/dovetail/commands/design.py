@@ -15,7 +15,11 @@ from dovetail.systems import System, resolve
 SystemName = Annotated[str, typer.Argument(metavar="SYSTEM", help="a system: see `dovetail list`")]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", metavar="P", help="a preset, or a .toml file that holds a design"),
+    typer.Option(
+        "--preset",
+        metavar="P",
+        help="a preset, or a .toml file that holds a design; the system's default unless given",
+    ),
 ]
 Changes = Annotated[
     list[str] | None,
@@ -25,9 +29,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
 def chosen_design(system: System, preset: str | None, changes: list[str] | None) -> Any:
-    """Return the design of ``preset`` (the system's first where None) with ``changes`` applied."""
-    names = resolve(system.presets)()
-    preset = preset or names[0]
+    """Return the design of ``preset`` (the system's default where None) with ``changes`` applied."""
+    preset = preset or system.default_preset
     if preset.endswith(".toml"):
         values, source = _read(Path(preset)), preset
         design = resolve(system.design)(values, source=source)
@@ -52,18 +55,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
+    from dovetail.sweeps.axes import field_names
+
     name, equals, text = change.partition("=")
     if not name or not equals:
         raise ConfigError(
             f"--set {change}: must be FIELD=VALUE, such as engine.rows=16; correct it"
         )
+    known = tuple(field_names(values))
+    if name not in known:
+        raise ConfigError(
+            f"--set {change}: no field named {name!r}; the fields are {', '.join(known)}"
+        )
     *parents, last = name.split(".")
     for parent in parents:
-        values = values.get(parent, {})
-        if not isinstance(values, dict):
-            values = {}
-    if last not in values or isinstance(values[last], dict):
-        raise ConfigError(f"--set {change}: no field named {name!r}; see `dovetail list`")
+        values = values[parent]
     try:
         values[last] = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
