@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +38,26 @@ def rtlil_modules(component: Any, *, name: str) -> list[str]:
         Module name of ``component``.
     """
     texts = []
-    for leaf in Leaf(name, component).tree():
-        text = rtlil.convert(leaf.component, name=leaf.name, emit_src=False)
-        texts.append(_ZEROED_MEMORY.sub("", text))
+    with _collector_off():
+        for leaf in Leaf(name, component).tree():
+            text = rtlil.convert(leaf.component, name=leaf.name, emit_src=False)
+            texts.append(_ZEROED_MEMORY.sub("", text))
     return texts
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Collect no cycles meanwhile: a netlist's millions of objects all live until it is written.
+
+    Looking through them again and again takes a third of the conversion of a 32 x 32 engine.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def verilog(component: Any, *, name: str) -> str:
