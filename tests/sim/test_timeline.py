@@ -88,7 +88,8 @@ def test_slices_add_up_to_the_events_of_the_run(run: Run) -> None:
 def test_is_a_trace_that_perfetto_opens() -> None:
     """Fields that the trace-event format asks for of complete ("X") and metadata ("M") events."""
     design = preset("w4a8-8x8")
-    data = json.loads(json.dumps(timeline(design, simulate(design, TRACE))))
+    result = simulate(design, TRACE)
+    data = json.loads(json.dumps(timeline(design, result)))
     assert data["displayTimeUnit"] in ("ns", "ms")
     for event in data["traceEvents"]:
         assert isinstance(event["name"], str)
@@ -100,6 +101,8 @@ def test_is_a_trace_that_perfetto_opens() -> None:
             assert isinstance(event["dur"], float) and event["dur"] > 0
             # 500 MHz: a cycle is 2 ns, and times are in microseconds.
             assert event["dur"] == pytest.approx(event["args"]["cycles"] * 0.002)
+    ends = [e["ts"] + e["dur"] for e in data["traceEvents"] if e["ph"] == "X" and e["pid"] == 1]
+    assert max(ends) == pytest.approx((result.ops[0].cycles + 1) * 0.002)
 
 
 def test_a_process_is_a_distinct_gemm_in_program_order() -> None:
