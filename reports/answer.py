@@ -123,7 +123,8 @@ def _front(study: Study, title: str) -> list[str]:
             f"The least {ERROR.name} on the front, {ERROR.text(least)} instead of "
             f"{ERROR.text(thrifty['error'])}, costs "
             f"{exact / thrifty['energy_j'] - 1:.1%} more energy than the least. The error is "
-            f"measured on the network with real weights, not on this one."
+            f"measured on the network with real weights, not on this one; attention's own "
+            f"products, and with them the bits of keys and values, are not in it."
         )
     return sentences
 

@@ -94,7 +94,7 @@ _SYSTEMS = {
         verify="dovetail.lockstep:verify",
         certify="dovetail.lockstep:certify",
         error="dovetail.sweeps.mixpe_error:output_error",
-        error_fields=("group", "zero_point", "kv_bits", "engine.core"),
+        error_fields=("group", "zero_point", "engine.core"),
         technology="mixed-28-45",
         accountings={"authors": "dovetail.sim.authors:account_as_authors"},
         sweeps={
@@ -104,11 +104,13 @@ _SYSTEMS = {
         units=(
             "gemm.accumulate",
             "gemm.output_round",
+            "gemm.register_bit",
             "int8.pe",
             "int8.weight_dequant",
             "mixpe.dequant",
             "mixpe.group_sum",
             "mixpe.pe_w4a8",
+            "mixpe.scale_queue",
         ),
         papers={"mixpe": "dovetail.sweeps.reproduce_mixpe:rows"},
     ),
