@@ -136,6 +136,11 @@ class Sweep:
                 DEFAULT_OBJECTIVES if varies else DEFAULT_OBJECTIVES[:-1],
             )
 
+    @property
+    def measures_error(self) -> bool:
+        """Whether the error of the real-weight network is measured for each point."""
+        return "error" in self.objectives or "error" in self.limits
+
     def _check_values(self, name: str, width: int, values: tuple[Any, ...]) -> None:
         where = f"{self.source}: axes: {name}"
         if not values:

@@ -137,22 +137,35 @@ class _Finisher:
         entry = system(sweep.system)
         self._sweep = sweep
         self._parse = resolve(entry.design)
-        wanted = "error" in sweep.objectives or "error" in sweep.limits
         # Here rather than in the workers, so that the network runs once per format.
-        self._error = resolve(entry.error) if wanted else None
+        self._error = resolve(entry.error) if sweep.measures_error else None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Finish a row; what goes wrong becomes its reason, so that no row of a chunk is lost."""
         if row["status"] != "ok":
             return row
+        try:
+            return self._finished(row)
+        except ConfigError as error:
+            return _without_result(row, "rejected", str(error))
+        except Exception as error:  # one bad point must not end a sweep of thousands
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            return _without_result(row, "failed", reason)
+
+    def _finished(self, row: dict[str, Any]) -> dict[str, Any]:
         design = self._parse(json.loads(row["design"]), source=f"point {row['point']}")
         if self._error is not None:
             row["error"] = self._error(design)
         for name, limit in self._sweep.limits.items():
             if row[name] > limit:
                 reason = f"{name}={row[name]:.6g} exceeds the sweep's limit of {limit:.6g}"
-                kept = ("point", "workload", "settings", "design_id", "design")
-                return {name: row[name] for name in kept} | {"status": "rejected", "reason": reason}
+                return _without_result(row, "rejected", reason)
         return row
+
+
+def _without_result(row: dict[str, Any], status: str, reason: str) -> dict[str, Any]:
+    kept = ("point", "workload", "settings", "design_id", "design")
+    return {name: row[name] for name in kept} | {"status": status, "reason": reason}
 
 
 def _chunks(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:

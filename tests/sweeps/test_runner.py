@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dovetail.arch.events import STALLS, Event
-from dovetail.arch.mixpe import preset
+from dovetail.arch.mixpe import MixpeDesign, preset
 from dovetail.errors import ConfigError, StoreError
 from dovetail.models.trace import GemmOp, Trace
 from dovetail.sweeps import runner, sweep_store
@@ -154,6 +154,31 @@ def test_resume_needs_the_same_sweep_and_code(
         StoreError, match=rf"^{path}: was begun by other code \(source [0-9a-f]{{12}}"
     ):
         run_sweep(sweep, path, jobs=1, resume=True)
+
+
+def test_an_error_that_cannot_be_measured_loses_no_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error(design: MixpeDesign) -> float:
+        if design.group == 32:
+            raise ConfigError("group=32 has no measured error; leave it out")
+        if design.group == 64:
+            raise OSError("no\nweights")
+        return 0.5
+
+    monkeypatch.setattr(fake_system, "error", error)
+    sweep = replace(
+        fake_system.sweep(), axes={"group": (32, 64, 128)}, objectives=("time_ms", "error")
+    )
+    run_sweep(sweep, tmp_path / "s.sqlite", jobs=1)
+    with Store.open(tmp_path / "s.sqlite") as store:
+        frame = points(store)
+    assert frame["status"].tolist() == ["rejected", "failed", "ok"] * 2
+    assert frame["reason"].tolist()[:2] == [
+        "group=32 has no measured error; leave it out",
+        "OSError: no weights",
+    ]
+    assert frame["cycles"].isna().tolist() == [True, True, False] * 2
 
 
 def test_refuses_no_jobs(tmp_path: Path) -> None:
