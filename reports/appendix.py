@@ -45,6 +45,7 @@ def certificate_rows(study: Study) -> list[dict[str, Any]]:
                 "cycles": row["cycles"],
                 "mismatches": ", ".join(f"{k} {v}" for k, v in row["mismatches"].items()),
                 "seconds": row["seconds"],
+                "rests_on": row["rests_on"],
             }
         )
     return rows

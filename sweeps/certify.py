@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dovetail.models.trace import Trace
+from dovetail.provenance import certificate_id
 from dovetail.sweeps.store import Store
 from dovetail.systems import resolve, system
 
@@ -19,7 +20,10 @@ def certify_points(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Certify each of ``points`` that has no certificate yet, and store the certificates.
+    """Certify each of ``points`` that this code has not certified, and store the certificates.
+
+    A point whose newest certificate failed, or was made by other RTL, other references or other
+    tools, is certified again; what was stored before stays.
 
     Parameters
     ----------
@@ -29,7 +33,8 @@ def certify_points(
     traces : sequence of Trace
         The workloads of the store, in its order.
     """
-    held = {row["point"] for row in store.query("SELECT point FROM certificates")}
+    rests_on = certificate_id()
+    held = valid_certificates(store, rests_on)
     entry = system(store.meta("sweep")["system"])
     parse, certify = resolve(entry.design), resolve(entry.certify)
     progress(0, len(points))
@@ -37,14 +42,25 @@ def certify_points(
         if point not in held:
             (row,) = store.query("SELECT design, workload FROM points WHERE point = ?", [point])
             design = parse(json.loads(row["design"]), source=f"point {point}")
-            store.add_certificate(_row(point, certify(design, traces[row["workload"]])))
+            store.add_certificate(_row(point, rests_on, certify(design, traces[row["workload"]])))
         progress(done, len(points))
 
 
-def _row(point: int, certificate: Any) -> dict[str, Any]:
+def valid_certificates(store: Store, rests_on: str) -> frozenset[int]:
+    """Points whose newest certificate passed and rests on ``rests_on``."""
+    return frozenset(
+        row["point"]
+        for row in store.query(
+            "SELECT point FROM newest_certificates WHERE passed AND rests_on = ?", [rests_on]
+        )
+    )
+
+
+def _row(point: int, rests_on: str, certificate: Any) -> dict[str, Any]:
     plain = asdict(certificate)
     return {
         "point": point,
+        "rests_on": rests_on,
         "passed": int(certificate.passed),
         "cases": json.dumps(plain["cases"]),
         "cycles": certificate.cycles,

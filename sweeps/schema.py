@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dovetail.arch.events import Event
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x446F7665  # "Dove", in the header of every store
 
 POINT_COLUMNS = (
@@ -51,9 +51,12 @@ CREATE TABLE workloads (
 ) STRICT;
 CREATE TABLE points ({_POINTS}) STRICT;
 CREATE TABLE certificates (
-    point INTEGER PRIMARY KEY REFERENCES points (point), passed INTEGER NOT NULL,
-    cases TEXT NOT NULL, cycles INTEGER NOT NULL, mismatches TEXT NOT NULL, seconds REAL NOT NULL
+    certificate INTEGER PRIMARY KEY, point INTEGER NOT NULL REFERENCES points (point),
+    rests_on TEXT NOT NULL, passed INTEGER NOT NULL, cases TEXT NOT NULL, cycles INTEGER NOT NULL,
+    mismatches TEXT NOT NULL, seconds REAL NOT NULL
 ) STRICT;
+CREATE VIEW newest_certificates AS SELECT * FROM certificates
+    WHERE certificate IN (SELECT max(certificate) FROM certificates GROUP BY point);
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, started TEXT NOT NULL, seconds REAL NOT NULL, points INTEGER NOT NULL,
     jobs INTEGER NOT NULL, provenance TEXT NOT NULL
@@ -65,4 +68,5 @@ CREATE TABLE runs (
     for action in ("update", "delete")
 )
 """All tables.  ``meta``, ``workloads`` and ``points`` depend on the sweep and the code alone;
-wall-clock times stand in ``certificates.seconds`` and in ``runs``."""
+wall-clock times stand in ``certificates.seconds`` and in ``runs``.  A point may be certified again:
+``certificates.rests_on`` is :func:`dovetail.provenance.certificate_id` of the code that did it."""

@@ -152,11 +152,12 @@ class Store:
             self.connection.executemany(_INSERT_POINT, [{**_NO_POINT, **row} for row in rows])
 
     def add_certificate(self, row: Mapping[str, Any]) -> None:
-        """Append the certificate of one point."""
+        """Append a certificate of a point; earlier ones of the same point stay."""
         with one_line(self.path), self.connection:
             self.connection.execute(
-                "INSERT INTO certificates VALUES "
-                "(:point, :passed, :cases, :cycles, :mismatches, :seconds)",
+                "INSERT INTO certificates "
+                "(point, rests_on, passed, cases, cycles, mismatches, seconds) VALUES "
+                "(:point, :rests_on, :passed, :cases, :cycles, :mismatches, :seconds)",
                 row,
             )
 

@@ -69,10 +69,18 @@ def operators(store: Store, point: int) -> pd.DataFrame:
 
 
 def certificates(store: Store) -> pd.DataFrame:
-    """Every certificate: point, passed, cases (plain data), cycles, mismatches, seconds."""
+    """Newest certificate of each point that has one.
+
+    Returns
+    -------
+    DataFrame
+        ``point``, ``rests_on`` (:func:`dovetail.provenance.certificate_id`), ``passed``, ``cases``
+        (plain data), ``cycles``, ``mismatches``, ``seconds``.
+    """
+    names = ["point", "rests_on", "passed", "cases", "cycles", "mismatches", "seconds"]
     frame = pd.DataFrame(
-        [dict(row) for row in store.query("SELECT * FROM certificates ORDER BY point")],
-        columns=["point", "passed", "cases", "cycles", "mismatches", "seconds"],
+        [dict(row) for row in store.query("SELECT * FROM newest_certificates ORDER BY point")],
+        columns=names,
     )
     for name in ("cases", "mismatches"):
         frame[name] = frame[name].map(json.loads)

@@ -248,11 +248,46 @@ def test_sweep_resumes_certifies_and_is_exported(invoke: Invoke) -> None:
     assert len(pd.read_csv("t.csv")) == 6
 
 
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        (
+            "foo",
+            r"^--objectives: objectives: no objective named 'foo'; the objectives are time_ms,",
+        ),
+        ("error", r"^--objectives error: sweep 'one' does not measure error, since no axis chang"),
+    ],
+)
+def test_objectives_are_checked_before_the_sweep(
+    invoke: Invoke, objectives: str, message: str
+) -> None:
+    Path("s.toml").write_text(ONE_POINT)
+    assert re.match(message, refused(invoke("sweep", "s.toml", "--objectives", objectives)))
+    assert not Path("reports").exists()
+
+
+def test_a_certificate_of_other_rtl_does_not_count(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("s.toml").write_text(ONE_POINT.replace("[1]", "[8]"))
+    words = ("sweep", "s.toml", "--jobs", "1", "--resume", "--json")
+    assert json.loads(invoke(*words, "--certify").stdout)["certified"] == 1
+    monkeypatch.setattr("dovetail.provenance.certificate_id", lambda: "other")
+    result = invoke(*words)
+    data = json.loads(result.stdout)
+    assert (data["certified"], data["not_certified"], data["outdated"]) == (0, [], [0])
+    assert result.stderr.startswith("1 certificates were made by other RTL or tools; ")
+    assert "outdated" in invoke(*words[:-1]).stdout
+
+
+ONE_POINT = (
+    'name = "one"\nquestion = "Which?"\nsystem = "fake"\npreset = "w4a8-8x8"\n'
+    '[axes]\n"engine.rows" = [1]\n[[workloads]]\nnetwork = "vit-b-16"\n'
+)
+
+
 def test_a_failed_certificate_ends_with_one(invoke: Invoke) -> None:
-    Path("s.toml").write_text(
-        'name = "one"\nquestion = "Which?"\nsystem = "fake"\npreset = "w4a8-8x8"\n'
-        '[axes]\n"engine.rows" = [1]\n[[workloads]]\nnetwork = "vit-b-16"\n'
-    )
+    Path("s.toml").write_text(ONE_POINT)
     result = invoke("sweep", "s.toml", "--jobs", "1", "--certify")
     assert result.exit_code == 1
     assert result.stderr == "certificates failed: points 0\n"

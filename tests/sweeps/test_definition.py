@@ -79,7 +79,10 @@ def test_finds_a_sweep_by_name() -> None:
         (("engine.rows", "engine.rws"), r"axes: engine\.rws: no such field of a fake design; the"),
         (("seq = 64", "seq = 0"), r"workloads\[0\]\.seq: 0 must be greater than 0; change it$"),
         (("seq = 64", "seq = true"), r"workloads\[0\]\.seq: True must be a valid integer; "),
-        (('"int8", 128', "[8], 128"), r"axes: .*: \[8\] must be a number, a string, true or false; "),
+        (
+            ('"int8", 128', "[8], 128"),
+            r"axes: .*: \[8\] must be a number, a string, true or false; ",
+        ),
         (("time_ms = 5", "time_ms = nan"), r"limits: time_ms: nan must be a positive number for"),
         (("time_ms = 5", "tme = 5"), r"limits: tme: 5\.0 must be a positive number for one of ti"),
         (("group = [32, 64]", "group = [32"), r"not TOML: .*; correct that place$"),

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from dovetail.errors import ConfigError, StoreError
-from dovetail.sweeps.certify import certify_points, first_to_certify
+from dovetail.sweeps import certify as certify_module
+from dovetail.sweeps.axes import Sweep
+from dovetail.sweeps.certify import certify_points, first_to_certify, valid_certificates
 from dovetail.sweeps.front import front_points
 from dovetail.sweeps.runner import load_traces, run_sweep
 from dovetail.sweeps.store import Store
 from dovetail.sweeps.table import certificates
+from dovetail.systems import System
 from dovetail.tests.sweeps import fake_system
 
 WORKLOAD = {
@@ -80,21 +83,46 @@ def test_certifies_the_best_of_each_objective_and_workload_first(store: Store) -
     assert first_to_certify(store, front, 1, ("energy_pj",)) == (3,)
 
 
-@pytest.mark.usefixtures("fake")
-def test_certificates_are_stored_once(tmp_path: Path) -> None:
+@pytest.fixture
+def swept(tmp_path: Path, fake: System) -> tuple[Sweep, Path]:
+    """Six points on two workloads; those of one row fail their certificates."""
     sweep = replace(fake_system.sweep(), axes={"engine.rows": (1, 8)})
     run_sweep(sweep, tmp_path / "c.sqlite", jobs=1)
+    return sweep, tmp_path / "c.sqlite"
+
+
+def test_a_certificate_that_passed_is_not_made_again(swept: tuple[Sweep, Path]) -> None:
+    sweep, path = swept
     seen = []
-    with Store.append(tmp_path / "c.sqlite") as opened:
+    with Store.append(path) as opened:
         for points in ((0, 1), (0, 1, 2)):
             certify_points(
                 opened, points, load_traces(sweep), progress=lambda done, total: seen.append(done)
             )
         frame = certificates(opened)
-        (row,) = opened.query("SELECT * FROM certificates WHERE point = 1")
+        rows = list(opened.query("SELECT * FROM certificates WHERE point = 1"))
+        failed = list(opened.query("SELECT * FROM certificates WHERE point = 0"))
     assert frame["point"].tolist() == [0, 1, 2]
     assert frame["passed"].tolist() == [0, 1, 0]  # the fake one fails for one row
     assert frame["cases"][0] == [{"m": 5, "n": 3, "k": 2}]
+    (row,) = rows
     assert json.loads(row["mismatches"]) == {"values": 0, "cycles": 0, "events": 0}
     assert (row["cycles"], row["seconds"]) == (1234, 0.5)
+    assert len(failed) == 2  # tried again, and the first try is kept
     assert seen == [0, 1, 2, 0, 1, 2, 3]
+
+
+def test_other_rtl_certifies_again_and_keeps_the_old_certificate(
+    swept: tuple[Sweep, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep, path = swept
+    traces = load_traces(sweep)
+    with Store.append(path) as opened:
+        for source in ("old", "new", "new"):
+            monkeypatch.setattr(certify_module, "certificate_id", lambda source=source: source)
+            certify_points(opened, (1,), traces)
+        kept = [row["rests_on"] for row in opened.query("SELECT rests_on FROM certificates")]
+        assert kept == ["old", "new"]
+        assert certificates(opened)["rests_on"].tolist() == ["new"]
+        assert valid_certificates(opened, "new") == {1}
+        assert valid_certificates(opened, "old") == set()

@@ -36,6 +36,7 @@ def test_keeps_what_was_added(tmp_path: Path) -> None:
         store.add_certificate(
             {
                 "point": 0,
+                "rests_on": "0123456789ab",
                 "passed": 1,
                 "cases": "[]",
                 "cycles": 5,
@@ -142,10 +143,10 @@ def test_refuses_a_database_of_another_program(tmp_path: Path) -> None:
 def test_refuses_another_version(tmp_path: Path) -> None:
     path = make(tmp_path / "s.sqlite")
     with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 1")
     with pytest.raises(
         StoreError,
-        match=rf"^{path}: store format 2, this Dovetail reads 1; use the Dovetail that wrote it, "
+        match=rf"^{path}: store format 1, this Dovetail reads 2; use the Dovetail that wrote it, "
         r"or run the sweep again into another file$",
     ):
         Store.append(path)

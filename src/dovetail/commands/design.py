@@ -29,7 +29,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON for machines")]
 
 
 def chosen_design(system: System, preset: str | None, changes: list[str] | None) -> Any:
-    """Return the design of ``preset`` (the system's default where None) with ``changes`` applied."""
+    """The design of ``preset`` (the system's default where None) with ``changes`` applied."""
     preset = preset or system.default_preset
     if preset.endswith(".toml"):
         values, source = _read(Path(preset)), preset

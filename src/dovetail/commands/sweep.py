@@ -41,7 +41,10 @@ def sweep(
     Example: dovetail sweep demo --certify --certify-limit 4
     """
     from dovetail.commands.output import note, print_json, progress_bar
-    from dovetail.sweeps.certify import certify_points, first_to_certify
+    from dovetail.errors import ConfigError
+    from dovetail.provenance import certificate_id
+    from dovetail.sweeps.axes import check_objectives
+    from dovetail.sweeps.certify import certify_points, first_to_certify, valid_certificates
     from dovetail.sweeps.definition import load_sweep
     from dovetail.sweeps.front import front_points
     from dovetail.sweeps.runner import load_traces, run_sweep
@@ -50,6 +53,12 @@ def sweep(
     chosen = load_sweep(name)
     path = store or Path("reports") / "out" / chosen.name / "sweep.sqlite"
     wanted = tuple(objectives.split(",")) if objectives else ()
+    check_objectives(wanted, source="--objectives")
+    if "error" in wanted and not chosen.measures_error:
+        raise ConfigError(
+            f"--objectives {objectives}: sweep {chosen.name!r} does not measure error, since no "
+            f"axis changes it; leave it out, or name it among the sweep's own objectives"
+        )
     with progress_bar(chosen.name, unit="points") as move:
         summary = run_sweep(chosen, path, resume=resume, jobs=jobs, progress=move)
     with Store.append(path) if certify else Store.open(path) as opened:
@@ -58,19 +67,27 @@ def sweep(
             first = first_to_certify(opened, front, certify_limit, wanted)
             with progress_bar("certify", unit="designs") as move:
                 certify_points(opened, first, load_traces(chosen), progress=move)
-        certificates = list(opened.query("SELECT point, passed FROM certificates"))
+        valid = valid_certificates(opened, certificate_id())
+        verdicts = {
+            row["point"]: "yes"
+            if row["point"] in valid
+            else "outdated"
+            if row["passed"]
+            else "FAILED"
+            for row in opened.query("SELECT point, passed FROM newest_certificates ORDER BY point")
+        }
         if not json:
-            _print_front(
-                opened, front, wanted, {row["point"]: row["passed"] for row in certificates}
-            )
-    failed = [row["point"] for row in certificates if not row["passed"]]
+            _print_front(opened, front, wanted, verdicts)
+    failed = [point for point, verdict in verdicts.items() if verdict == "FAILED"]
+    outdated = [point for point, verdict in verdicts.items() if verdict == "outdated"]
     data = {
         "points": summary.points,
         "rejected": summary.rejected,
         "failed": summary.failed,
         "front": list(front),
-        "certified": len(certificates) - len(failed),
+        "certified": len(valid),
         "not_certified": failed,
+        "outdated": outdated,
         "store": str(path),
         "points_per_second": summary.points_per_second,
         "seconds": summary.seconds,
@@ -83,13 +100,18 @@ def sweep(
             f"{summary.evaluated} evaluated now, {summary.points_per_second:.0f} a second"
         )
         print(f"front: {len(front)} points, {data['certified']} certified\nstore: {path}")
+    if outdated:
+        note(
+            f"{len(outdated)} certificates were made by other RTL or tools; --resume --certify "
+            f"makes them again"
+        )
     if failed:
         note(f"certificates failed: points {', '.join(map(str, failed))}")
         raise typer.Exit(1)
 
 
 def _print_front(
-    store: Any, front: tuple[int, ...], objectives: tuple[str, ...], passed: dict[int, int]
+    store: Any, front: tuple[int, ...], objectives: tuple[str, ...], verdicts: dict[int, str]
 ) -> None:
     """One table a workload, its best point in the first objective first."""
     import json as decoder
@@ -116,7 +138,7 @@ def _print_front(
                 row["point"],
                 *(_cell(name, row[name]) for name in names),
                 " ".join(str(one[name]) for name in apart),
-                {None: "", 0: "FAILED", 1: "yes"}[passed.get(row["point"])],
+                verdicts.get(row["point"], ""),
             )
             for row, one in zip(rows[:FRONT_SHOWN], settings, strict=False)
         ]
