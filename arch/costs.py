@@ -87,7 +87,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class UnitCost:
-    """One logic unit as built for one ``max_group``.
+    """One logic unit, as built for one ``max_group`` or depth where it depends on one.
 
     Attributes
     ----------
@@ -95,6 +95,8 @@ class UnitCost:
         What was synthesised, so that anyone can repeat it.
     max_group : int, optional
         Longest group that it was built for; absent where the unit does not depend on it.
+    depth : int, optional
+        Segments in flight that it was built for; absent where the unit does not depend on them.
     area_um2 : Figure
     data_pj_per_op : Figure
         Dynamic energy of one operation without that of the clock pins.
@@ -109,6 +111,7 @@ class UnitCost:
 
     component: Text
     max_group: Annotated[int, Field(gt=0)] | None = None
+    depth: Annotated[int, Field(gt=0)] | None = None
     area_um2: Figure
     data_pj_per_op: Figure
     clock_pj_per_cycle: Figure | None = None

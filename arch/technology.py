@@ -42,7 +42,8 @@ class Technology:
         Short name to text; the figures hold the text.
     units : dict of str to tuple of UnitCost
         Name of a unit in :mod:`dovetail.arch.units` to its costs.  Between two ``max_group`` a
-        cost is interpolated, linearly in the logarithm, since widths grow by that.
+        cost is interpolated, linearly in the logarithm, since widths grow by that; between two
+        depths linearly.
     scratchpads : dict of str to ScratchpadCost
     dram : DramCost
     """
@@ -60,18 +61,16 @@ class Technology:
         if not self.notes:
             raise ValueError("notes is empty; say what the table covers and what it leaves out")
         for name, points in self.units.items():
-            groups = [point.max_group for point in points]
-            if groups == [None]:
+            axis = "depth" if any(point.depth is not None for point in points) else "max_group"
+            sizes = [getattr(point, axis) for point in points]
+            if axis == "depth" and any(point.max_group is not None for point in points):
+                raise ValueError(f"unit {name} has both depth and max_group; give one of them")
+            if sizes == [None]:
                 continue
-            numbers = [group for group in groups if group is not None]
-            if (
-                not numbers
-                or len(numbers) < len(groups)
-                or any(a >= b for a, b in pairwise(numbers))
-            ):
+            if not sizes or None in sizes or any(a >= b for a, b in pairwise(sizes)):
                 raise ValueError(
-                    f"unit {name} has entries for max_group {groups}; give one entry without "
-                    f"max_group, or several with rising ones"
+                    f"unit {name} has entries for {axis} {sizes}; give one entry without "
+                    f"{axis}, or several with rising ones"
                 )
         return self
 
@@ -110,7 +109,7 @@ class Technology:
         return _bounds(self._area_parts(engine))
 
     def array_um2(self, engine: GemmEngineConfig) -> float:
-        """Area of the array alone: PEs, group-sum column, dequantisation units of the core."""
+        """Area of the array alone: all of the core from its operand ports to its accumulators."""
         return sum(
             unit.count(engine) * self._unit(unit.name, engine, "area_um2").value
             for unit in CORE_UNITS[engine.core]
@@ -157,7 +156,7 @@ class Technology:
         for unit in CORE_UNITS[engine.core]:
             count = unit.count(engine)
             data = self._unit(unit.name, engine, "data_pj_per_op")
-            parts.append((unit.component, events.get(unit.event, 0), data))
+            parts.append((unit.component, unit.operations_in(engine, events), data))
             if not self.units[unit.name][0].combinational:
                 clock = self._unit(unit.name, engine, "clock_pj_per_cycle")
                 parts.append(("clock", count * cycles, clock))
@@ -196,6 +195,7 @@ class Technology:
         parts: list[_Part] = [
             (unit.component, unit.count(engine), self._unit(unit.name, engine, "area_um2"))
             for unit in CORE_UNITS[engine.core]
+            if unit.count(engine)
         ]
         for spad in SCRATCHPADS:
             area = self._scratchpad(spad.name).area_um2_per_bit.range
@@ -210,22 +210,24 @@ class Technology:
                 f"consists of; add [[units.{name!r}]] with its source"
             )
         points = self.units[name]
-        if points[0].max_group is None:
+        deep = points[0].depth is not None
+        axis, size = (
+            ("depth", engine.segments_in_flight) if deep else ("max_group", engine.max_group)
+        )
+        sizes: list[int | None] = [getattr(point, axis) for point in points]
+        if sizes == [None]:
             return _range(points[0], field)
-        for point in points:
-            if point.max_group == engine.max_group:
-                return _range(point, field)
-        for lower, upper in pairwise(points):
-            assert lower.max_group is not None and upper.max_group is not None
-            if lower.max_group < engine.max_group < upper.max_group:
-                fraction = log2(engine.max_group / lower.max_group) / log2(
-                    upper.max_group / lower.max_group
-                )
+        if size in sizes:
+            return _range(points[sizes.index(size)], field)
+        for (low, lower), (high, upper) in pairwise(zip(sizes, points, strict=True)):
+            assert low is not None and high is not None
+            if low < size < high:
+                linear = (size - low) / (high - low)
+                fraction = linear if deep else log2(size / low) / log2(high / low)
                 return _range(lower, field).toward(_range(upper, field), fraction)
         raise ConfigError(
-            f"technology {self.name!r} knows unit {name!r} for max_group from "
-            f"{points[0].max_group} to {points[-1].max_group}, not {engine.max_group}; "
-            f"add an entry for it"
+            f"technology {self.name!r} knows unit {name!r} for {axis} from {sizes[0]} to "
+            f"{sizes[-1]}, not {size}; add an entry for it"
         )
 
     def _scratchpad(self, name: str) -> ScratchpadCost:

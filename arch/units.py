@@ -8,11 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dovetail.arch.engine import ACCUMULATOR_BITS, Core, GemmEngineConfig, SpadShape
+from dovetail.arch import registers
+from dovetail.arch.engine import (
+    ACCUMULATOR_BITS,
+    ACTIVATION_BITS,
+    WEIGHT_BITS,
+    Core,
+    GemmEngineConfig,
+    SpadShape,
+)
 from dovetail.arch.events import STALLS, Event
 
 TIME_EVENTS = frozenset({Event.CYCLE, Event.STREAM, *STALLS})
-"""Events that say what a cycle was used for; all that they cost is charged to the cycle itself."""
+"""Events that say what a cycle was used for.
+
+What every cycle costs is charged to the cycle; a streaming one also moves registers of operands.
+"""
+
+Operations = Callable[[GemmEngineConfig, Mapping[Event, int]], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +39,15 @@ class Unit:
     component : str
         Line of the energy and area breakdown that it adds to.
     event : Event
-        What one operation of the unit is counted as.
+        What its operations are counted by.
     count : callable
-        How many such units an engine has.
+        How many such units an engine has; 0 where they are priced as part of another unit and
+        only some of their operations are not.
     in_array : bool
-        Belongs to the array where designs of equal array area are compared: PEs, the group-sum
-        column and the dequantisation units of the core.
+        Belongs to the array where designs of equal array area are compared: all that a core has
+        from its operand ports to its accumulators.
+    operations : callable, optional
+        Operations in a run; without it, one for each count of ``event``.
     """
 
     name: str
@@ -39,6 +55,13 @@ class Unit:
     event: Event
     count: Callable[[GemmEngineConfig], int]
     in_array: bool
+    operations: Operations | None = None
+
+    def operations_in(self, engine: GemmEngineConfig, events: Mapping[Event, int]) -> int:
+        """Operations of all such units of ``engine`` in a run that counted ``events``."""
+        if self.operations is None:
+            return events.get(self.event, 0)
+        return self.operations(engine, events)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,26 +101,79 @@ def _cols(engine: GemmEngineConfig) -> int:
     return engine.cols
 
 
-_OUTPUT_SIDE = (
-    Unit(
-        name="gemm.accumulate",
-        component="accumulator",
-        event=Event.ACCUMULATE,
-        count=_cols,
-        in_array=False,
-    ),
-    Unit(
-        name="gemm.output_round",
-        component="output",
-        event=Event.OUTPUT,
-        count=_cols,
-        in_array=False,
-    ),
-)
+def _register_bits(
+    component: str,
+    event: Event,
+    bits: Callable[[GemmEngineConfig], int],
+    *,
+    moved: Callable[[GemmEngineConfig], int] | None = None,
+    in_array: bool = True,
+) -> Unit:
+    """``bits`` registers, of which each count of ``event`` moves ``moved``, or all."""
+    per_event = moved or bits
+    return Unit(
+        name="gemm.register_bit",
+        component=component,
+        event=event,
+        count=bits,
+        in_array=in_array,
+        operations=lambda engine, events: events.get(event, 0) * per_event(engine),
+    )
+
+
+def _idle_pe_bits(weight_bits: int) -> Operations:
+    """Operand registers of PEs through which operands pass on to others, or to nowhere."""
+
+    def bits(engine: GemmEngineConfig, events: Mapping[Event, int]) -> int:
+        idle = events.get(Event.STREAM, 0) * _pes(engine) - events.get(Event.PE_OP, 0)
+        return idle * (ACTIVATION_BITS + weight_bits)
+
+    return bits
+
+
+def _idle_pes(weight_bits: int) -> Unit:
+    return Unit(
+        name="gemm.register_bit",
+        component="idle_pe",
+        event=Event.STREAM,
+        count=lambda _: 0,
+        in_array=True,
+        operations=_idle_pe_bits(weight_bits),
+    )
+
+
+def _output_side(
+    accumulator_pipe: Callable[[GemmEngineConfig], int],
+) -> tuple[Unit, ...]:
+    return (
+        Unit(
+            name="gemm.accumulate",
+            component="accumulator",
+            event=Event.ACCUMULATE,
+            count=_cols,
+            in_array=False,
+        ),
+        _register_bits(
+            "accumulator",
+            Event.ACCUMULATE,
+            accumulator_pipe,
+            moved=registers.accumulator_pipe_column,
+            in_array=False,
+        ),
+        Unit(
+            name="gemm.output_round",
+            component="output",
+            event=Event.OUTPUT,
+            count=_cols,
+            in_array=False,
+        ),
+    )
+
 
 CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
     "mixpe_w4a8": (
         Unit(name="mixpe.pe_w4a8", component="pe", event=Event.PE_OP, count=_pes, in_array=True),
+        _idle_pes(WEIGHT_BITS),
         Unit(
             name="mixpe.group_sum",
             component="group_sum",
@@ -112,10 +188,28 @@ CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
             count=_cols,
             in_array=True,
         ),
-        *_OUTPUT_SIDE,
+        Unit(
+            name="mixpe.scale_queue",
+            component="scale_queue",
+            # A slot is written and read once a segment; charging each of the segment's rows errs
+            # against MixPE.
+            event=Event.GROUP_DEQUANT,
+            count=_cols,
+            in_array=True,
+        ),
+        _register_bits("skew", Event.STREAM, registers.mixpe_skew),
+        _register_bits("column_pipe", Event.STREAM, registers.mixpe_control),
+        _register_bits(
+            "column_pipe",
+            Event.GROUP_DEQUANT,
+            registers.mixpe_result_pipe,
+            moved=registers.mixpe_result_pipe_column,
+        ),
+        *_output_side(registers.mixpe_accumulator_pipe),
     ),
     "int8": (
         Unit(name="int8.pe", component="pe", event=Event.PE_OP, count=_pes, in_array=True),
+        _idle_pes(2 * WEIGHT_BITS),
         Unit(
             name="int8.weight_dequant",
             component="dequantiser",
@@ -123,7 +217,9 @@ CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
             count=_cols,
             in_array=True,
         ),
-        *_OUTPUT_SIDE,
+        _register_bits("skew", Event.STREAM, registers.int8_skew),
+        _register_bits("column_pipe", Event.STREAM, registers.int8_operand_pipe),
+        *_output_side(registers.int8_accumulator_pipe),
     ),
 }
 """The units of each compute core, and of the output side that all cores share."""
@@ -142,7 +238,7 @@ def _operand_spad(
         component=f"{name}_spad",
         read=read,
         write=write,
-        read_bits=lambda engine: shape(engine).word_bits,
+        read_bits=lambda engine: shape(engine).row_bits,
         write_bits=lambda engine: engine.port_bits,
         capacity_bits=lambda engine: 8 * capacity_bytes(engine),
     )

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dovetail.errors import DovetailError
 from dovetail.rtl.synth import synthesize
-from dovetail.rtl.units import depends_on_group, expression, unit, units
+from dovetail.rtl.units import axis, expression, unit, units
 
-__all__ = ["MAX_GROUPS", "UNCERTAINTY", "characterize", "main"]
+__all__ = ["SIZES", "UNCERTAINTY", "characterize", "main"]
 
-MAX_GROUPS = (1, 32, 128, 1024)
-"""Where a unit that depends on ``max_group`` is synthesised; tables interpolate between them."""
+SIZES: Mapping[str | None, tuple[int, ...]] = {
+    "max_group": (1, 32, 128, 1024),
+    # From the least to the most segments that an engine can have in flight.
+    "depth": (4, 8, 16, 133),
+    None: (128,),
+}
+"""Where a unit that depends on a size is synthesised; tables interpolate between them."""
 
 UNCERTAINTY = {
     # No placement: white space, clock tree and hold buffers are missing.
@@ -35,13 +40,13 @@ UNCERTAINTY = {
 
 
 def characterize(
-    name: str, *, max_group: int, liberty: Sequence[Path], clock_mhz: float
+    name: str, *, size: int, liberty: Sequence[Path], clock_mhz: float
 ) -> dict[str, float]:
     """Synthesise one unit; return its figures by field of the table.
 
     A unit without a register has no ``clock_pj_per_cycle``.
     """
-    component = unit(name, max_group=max_group)
+    component = unit(name, size=size)
     report = synthesize(component, name="unit", liberty=liberty, clock_mhz=clock_mhz)
     figures = {
         "area_um2": report.area_um2,
@@ -57,18 +62,18 @@ def characterize(
 
 def _toml(
     name: str,
-    max_group: int,
+    size: int,
     *,
     liberty: Sequence[Path],
     clock_mhz: float,
     node_nm: int,
     source: str,
 ) -> Iterator[str]:
-    figures = characterize(name, max_group=max_group, liberty=liberty, clock_mhz=clock_mhz)
+    figures = characterize(name, size=size, liberty=liberty, clock_mhz=clock_mhz)
     yield f'[[units."{name}"]]'
-    yield f'component = "{expression(name, max_group=max_group)}"'
-    if depends_on_group(name):
-        yield f"max_group = {max_group}"
+    yield f'component = "{expression(name, size=size)}"'
+    if axis(name):
+        yield f"{axis(name)} = {size}"
     if "clock_pj_per_cycle" not in figures:
         yield "combinational = true"
     for field, value in figures.items():
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m dovetail.rtl.characterize",
         description="Print the logic entries of a technology table as TOML.",
         epilog="example: python -m dovetail.rtl.characterize --node-nm 45 --source nangate45 "
-        "--liberty ../shared/liberty/nangate45_typ.lib.gz",
+        "--liberty nangate45_typ.lib.gz",
     )
     parser.add_argument("--liberty", type=Path, action="append", required=True)
     parser.add_argument("--clock-mhz", type=float, default=500.0)
@@ -94,8 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for name in units():
-            for max_group in MAX_GROUPS if depends_on_group(name) else (128,):
-                for line in _toml(name, max_group, **vars(options)):
+            for size in SIZES[axis(name)]:
+                for line in _toml(name, size, **vars(options)):
                     print(line, flush=True)
     except DovetailError as error:
         print(error, file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from dovetail.arch.engine import INT8_ACCUMULATOR_BITS, GemmEngineConfig
 from dovetail.errors import ConfigError
@@ -15,39 +15,53 @@ from dovetail.rtl.int8.weight_dequant import WeightDequant
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.pe import MixpePe
+from dovetail.rtl.mixpe.scale_queue import ScaleQueue
+from dovetail.rtl.skew import Skew
 
-__all__ = ["depends_on_group", "expression", "unit", "units"]
+__all__ = ["axis", "expression", "unit", "units"]
+
+Axis = Literal["max_group", "depth"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recipe:
     make: Callable[..., Any]
-    widths: Callable[[GemmEngineConfig], dict[str, int]]
-    depends_on_group: bool = False
+    widths: Callable[[int], dict[str, int]]
+    axis: Axis | None = None
 
 
-def _group_dequant_widths(engine: GemmEngineConfig) -> dict[str, int]:
+def _engine(max_group: int) -> GemmEngineConfig:
+    return GemmEngineConfig(rows=1, cols=1, max_group=max_group)
+
+
+def _group_dequant_widths(max_group: int) -> dict[str, int]:
+    engine = _engine(max_group)
     return {"p_bits": engine.pe_accumulator_bits, "s_bits": engine.group_sum_bits}
 
 
 _RECIPES: Mapping[str, _Recipe] = {
     "mixpe.pe_w4a8": _Recipe(
         make=MixpePe,
-        widths=lambda engine: {"sum_bits": engine.pe_accumulator_bits},
-        depends_on_group=True,
+        widths=lambda max_group: {"sum_bits": _engine(max_group).pe_accumulator_bits},
+        axis="max_group",
     ),
     "mixpe.group_sum": _Recipe(
         make=GroupSumPe,
-        widths=lambda engine: {"sum_bits": engine.group_sum_bits},
-        depends_on_group=True,
+        widths=lambda max_group: {"sum_bits": _engine(max_group).group_sum_bits},
+        axis="max_group",
     ),
-    "mixpe.dequant": _Recipe(
-        make=GroupDequant, widths=_group_dequant_widths, depends_on_group=True
+    "mixpe.dequant": _Recipe(make=GroupDequant, widths=_group_dequant_widths, axis="max_group"),
+    "mixpe.scale_queue": _Recipe(
+        make=ScaleQueue, widths=lambda depth: {"depth": depth}, axis="depth"
     ),
     "int8.pe": _Recipe(make=Int8Pe, widths=lambda _: {"sum_bits": INT8_ACCUMULATOR_BITS}),
     "int8.weight_dequant": _Recipe(make=WeightDequant, widths=lambda _: {}),
     # The increment of a MixPE column with max_group = 128; the adder is 48 bits wide in any case.
     "gemm.accumulate": _Recipe(make=Accumulate, widths=lambda _: {"increment_bits": 36}),
+    # One flip-flop between units: of the skew, of a pipe.
+    "gemm.register_bit": _Recipe(
+        make=Skew, widths=lambda _: {"lanes": 1, "lane_bits": 1, "extra": 1}
+    ),
     "gemm.output_round": _Recipe(make=OutputRound, widths=lambda _: {}),
 }
 
@@ -57,24 +71,23 @@ def units() -> tuple[str, ...]:
     return tuple(_RECIPES)
 
 
-def depends_on_group(name: str) -> bool:
-    """Whether the widths of a unit grow with ``max_group``."""
-    return _recipe(name).depends_on_group
+def axis(name: str) -> Axis | None:
+    """The size by which a unit differs between engines, if any.
+
+    ``max_group`` sets widths; ``depth`` is ``segments_in_flight``.
+    """
+    return _recipe(name).axis
 
 
-def unit(name: str, *, max_group: int = 128) -> Any:
-    """Build the component behind ``name`` as an engine of ``max_group`` has it."""
-    return _recipe(name).make(**_widths(name, max_group))
+def unit(name: str, *, size: int = 128) -> Any:
+    """Build the component behind ``name`` for one size of its :func:`axis`."""
+    return _recipe(name).make(**_recipe(name).widths(size))
 
 
-def expression(name: str, *, max_group: int = 128) -> str:
+def expression(name: str, *, size: int = 128) -> str:
     """The Python expression that makes what :func:`unit` returns."""
-    arguments = ", ".join(f"{key}={value}" for key, value in _widths(name, max_group).items())
+    arguments = ", ".join(f"{key}={value}" for key, value in _recipe(name).widths(size).items())
     return f"{_recipe(name).make.__name__}({arguments})"
-
-
-def _widths(name: str, max_group: int) -> dict[str, int]:
-    return _recipe(name).widths(GemmEngineConfig(rows=1, cols=1, max_group=max_group))
 
 
 def _recipe(name: str) -> _Recipe:

@@ -6,10 +6,15 @@ from typing import Any
 
 from amaranth import Module, Signal, signed
 from amaranth.hdl import Elaboratable
-from amaranth.lib import memory, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import ACCUMULATOR_BITS, SCALE_LANE_BITS, GemmEngineConfig
+from dovetail.arch.engine import (
+    ACCUMULATOR_BITS,
+    SCALE_BITS,
+    SCALE_LANE_BITS,
+    GemmEngineConfig,
+)
 from dovetail.rtl.gemm.accumulators import AccumulatorBank
 from dovetail.rtl.gemm.drain import row_control
 from dovetail.rtl.gemm.pe import PE_CONTROL
@@ -17,6 +22,7 @@ from dovetail.rtl.gemm.pe_column import PeColumn
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.pe import MixpePe
+from dovetail.rtl.mixpe.scale_queue import ScaleQueue
 
 __all__ = ["MixpeColumn"]
 
@@ -89,10 +95,7 @@ class MixpeColumn(wiring.Component):
             drain=Signal(name="drain"),
             sum=total,
         )
-        m.submodules.scales = scales = memory.Memory(
-            shape=SCALE_LANE_BITS, depth=config.segments_in_flight, init=[]
-        )
-        write, read = scales.write_port(), scales.read_port(domain="comb")
+        m.submodules.scales = scales = ScaleQueue(depth=config.segments_in_flight)
         m.submodules.dequant = dequant = GroupDequant(
             p_bits=config.pe_accumulator_bits, s_bits=config.group_sum_bits
         )
@@ -101,15 +104,15 @@ class MixpeColumn(wiring.Component):
         )
         row: Any = self.row_i
         later: Any = self.row_o
-        scale = Signal(12)
+        scale = Signal(SCALE_BITS)
         m.d.comb += [
-            write.addr.eq(self.scale_slot),
-            write.data.eq(self.scale_lane),
-            write.en.eq(self.scale_push),
-            read.addr.eq(row.slot),
+            scales.push.eq(self.scale_push),
+            scales.push_slot.eq(self.scale_slot),
+            scales.push_lane.eq(self.scale_lane),
+            scales.slot.eq(row.slot),
             dequant.p.eq(total),
             dequant.s.eq(self.group_sum_i),
-            dequant.zero.eq(read.data[12:]),
+            dequant.zero.eq(scales.lane[SCALE_BITS:]),
             dequant.scale.eq(scale),
             dequant.high.eq(later.high),
             bank.valid.eq(later.valid),
@@ -125,6 +128,6 @@ class MixpeColumn(wiring.Component):
         m.d.sync += [
             self.row_o.eq(self.row_i),
             self.group_sum_o.eq(self.group_sum_i),
-            scale.eq(read.data[:12]),
+            scale.eq(scales.lane[:SCALE_BITS]),
         ]
         return m

@@ -30,8 +30,8 @@ def figure(value: float) -> str:
     return f'{{ value = {value}, uncertainty = 0.25, node_nm = 45, source = "hand" }}'
 
 
-def unit(name: str, cost: float, *, max_group: int | None = None) -> str:
-    group = "" if max_group is None else f"max_group = {max_group}\n"
+def unit(name: str, cost: float, **size: int) -> str:
+    group = "".join(f"{axis} = {value}\n" for axis, value in size.items())
     return (
         f'[[units."{name}"]]\ncomponent = "by hand"\n{group}'
         f"area_um2 = {figure(100 * cost)}\ndata_pj_per_op = {figure(cost)}\n"
@@ -55,6 +55,9 @@ TABLE = (
     + unit("mixpe.pe_w4a8", 3, max_group=256)
     + unit("mixpe.group_sum", 0.5)
     + unit("mixpe.dequant", 4)
+    + unit("mixpe.scale_queue", 1, depth=4)
+    + unit("mixpe.scale_queue", 3, depth=12)
+    + unit("gemm.register_bit", 0.01)
     + unit("gemm.accumulate", 8)
     + unit("gemm.output_round", 0.25)
     + "".join(spad(s.name) for s in SCRATCHPADS)
@@ -88,21 +91,39 @@ EVENTS = {
 }
 
 
+# max_group 64 lies half-way between 16 and 256 in the logarithm: a PE costs (1 + 3) / 2 = 2.
+# (2 x 2 + 4 + 2) / 2 + 2 = 7 segments in flight lie 3/8 of the way from 4 to 12.
+QUEUE = 1 + 2 * 3 / 8
+SKEW = 8 * 1 + 4 * (1 + 2 + 3 + 4)  # bits of one row's activation and of four columns' weights
+CONTROL = 4 * 4
+RESULT = 14 + 3 + 1 + 12  # group sum, slot, nibble, scale of a column
+RESULTS = 4 * RESULT + 1
+# Address of two rows, half, valid, first, tile's end between columns; address, half, valid, half of
+# the read-back inside.
+LEAD = 5 + 4
+LEADS = 4 * LEAD + 5 + 1
+
+
 def test_prices_a_run_as_by_hand(tmp_path: Path) -> None:
-    # max_group 64 lies half-way between 16 and 256 in the logarithm: a PE costs (1 + 3) / 2 = 2.
     # 100 cycles at 200 MHz are 0.5 us.
-    units = 8 * 2 + 2 * 0.5 + 4 * 4 + 4 * 8 + 4 * 0.25  # PEs, rows, and three kinds per column
+    # PEs, rows, four kinds per column, and registers between them.
+    units = 8 * 2 + 2 * 0.5 + 4 * (4 + QUEUE + 8 + 0.25)
+    units += 0.01 * (SKEW + CONTROL + RESULTS + LEADS)
     bits = 8 * (64 + 32 + 16 + 96)
     want = {
         "pe": 300 * 2,
+        "idle_pe": (60 * 8 - 300) * (8 + 4) * 0.01,
         "group_sum": 20 * 0.5,
         "dequantiser": 16 * 4,
-        "accumulator": 12 * 8,
+        "scale_queue": 16 * QUEUE,
+        "skew": 60 * SKEW * 0.01,
+        "column_pipe": (60 * CONTROL + 16 * RESULT) * 0.01,
+        "accumulator": 12 * (8 + LEAD * 0.01),
         "output": 8 * 0.25,
         "clock": 100 * units / 4,
         "leakage": (1000 * units + 10 * bits) * 0.5e-3,
-        "activation_spad": 10 * (2 * 8) * 0.5 + 5 * 32 * 0.75,
-        "weight_spad": 7 * (4 * 4) * 0.5,
+        "activation_spad": 10 * 32 * 0.5 + 5 * 32 * 0.75,  # two words of 2 x 8 bits in a row
+        "weight_spad": 7 * 32 * 0.5,
         "scale_spad": 0,
         "accumulator_spad": 3 * (4 * 48) * 0.75,
         "dram": 9 * 32 * 1 + 2 * 32 * 1.5,
@@ -120,7 +141,10 @@ def test_adds_up_area_as_by_hand(tmp_path: Path) -> None:
         "pe": 8 * 200,
         "group_sum": 2 * 50,
         "dequantiser": 4 * 400,
-        "accumulator": 4 * 800,
+        "scale_queue": 4 * QUEUE * 100,
+        "skew": SKEW,
+        "column_pipe": CONTROL + RESULTS,
+        "accumulator": 4 * 800 + LEADS,
         "output": 4 * 25,
         "activation_spad": 64 * 8 * 2,
         "weight_spad": 32 * 8 * 2,
@@ -128,7 +152,8 @@ def test_adds_up_area_as_by_hand(tmp_path: Path) -> None:
         "accumulator_spad": 96 * 8 * 2,
     }
     assert table.area_um2(ENGINE) == pytest.approx(want)
-    assert table.array_um2(ENGINE) == pytest.approx(8 * 200 + 2 * 50 + 4 * 400)
+    array = ("pe", "group_sum", "dequantiser", "scale_queue", "skew", "column_pipe")
+    assert table.array_um2(ENGINE) == pytest.approx(sum(want[name] for name in array))
     total = sum(want.values())
     assert table.area_range_um2(ENGINE) == pytest.approx((0.75 * total, 1.25 * total))
 
@@ -190,6 +215,16 @@ def test_refuses_to_extrapolate(tmp_path: Path) -> None:
         ConfigError,
         match=r"^technology 'hand' knows unit 'mixpe\.pe_w4a8' for max_group from 16 to 256, "
         r"not 512; add an entry for it$",
+    ):
+        load(TABLE, tmp_path).area_um2(engine)
+
+
+def test_refuses_a_queue_deeper_than_any_in_the_table(tmp_path: Path) -> None:
+    engine = GemmEngineConfig(rows=2, cols=32, max_group=64)
+    with pytest.raises(
+        ConfigError,
+        match=r"^technology 'hand' knows unit 'mixpe\.scale_queue' for depth from 4 to 12, "
+        r"not 21; add an entry for it$",
     ):
         load(TABLE, tmp_path).area_um2(engine)
 
@@ -280,6 +315,10 @@ def test_refuses_a_figure_and_names_it(tmp_path: Path, replacement: str, message
          r"correct that line$"),
         ("max_group = 256", "max_group = 8", r": table: unit mixpe\.pe_w4a8 has entries for "
          r"max_group \[16, 8\]; give one entry without max_group, or several with rising ones$"),
+        ("depth = 12", "depth = 4", r": table: unit mixpe\.scale_queue has entries for depth "
+         r"\[4, 4\]; give one entry without depth, or several with rising ones$"),
+        ("depth = 12", "max_group = 12", r": table: unit mixpe\.scale_queue has both depth and "
+         r"max_group; give one of them$"),
         (f"clock_pj_per_cycle = {figure(1.0)}\n", "", r": units\.mixpe\.dequant\[0\]: needs "
          r"clock_pj_per_cycle, or combinational = true where it has no register, and not both$"),
     ],
@@ -355,7 +394,7 @@ def test_packaged_tables_price_every_engine(core: str, max_group: int) -> None:
 
 
 def test_memories_are_the_source_s() -> None:
-    """The per-bit figures that papers/mixpe.md section 4 works out from the cached rows."""
+    """The per-bit figures that follow from the recorded CACTI rows of the authors' repository."""
     table = technology("mixed-28-45")
     want = {
         "weight": (0.0330, 0.0397),

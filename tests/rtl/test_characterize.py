@@ -8,22 +8,28 @@ from dovetail.arch.technology import technology
 from dovetail.arch.units import CORE_UNITS
 from dovetail.errors import ConfigError
 from dovetail.rtl import characterize as module
-from dovetail.rtl.characterize import MAX_GROUPS, UNCERTAINTY, characterize, main
-from dovetail.rtl.units import depends_on_group, expression, unit, units
+from dovetail.rtl.characterize import SIZES, UNCERTAINTY, characterize, main
+from dovetail.rtl.units import axis, expression, unit, units
 from dovetail.tests.rtl.liberty import liberty
 
 TABLE = technology("mixed-28-45")
 
 
 @pytest.mark.parametrize(
-    ("name", "max_group"),
-    [("mixpe.pe_w4a8", 128), ("int8.pe", 128), ("gemm.output_round", 128)],
+    ("name", "size"),
+    [
+        ("mixpe.pe_w4a8", 128),
+        ("mixpe.scale_queue", 8),
+        ("int8.pe", 128),
+        ("gemm.register_bit", 128),
+        ("gemm.output_round", 128),
+    ],
 )
-def test_the_packaged_figures_come_out_again(name: str, max_group: int) -> None:
+def test_the_packaged_figures_come_out_again(name: str, size: int) -> None:
     nangate = liberty("nangate45_typ.lib.gz")
-    figures = characterize(name, max_group=max_group, liberty=[nangate], clock_mhz=500.0)
-    (point,) = [p for p in TABLE.units[name] if p.max_group in (None, max_group)]
-    assert point.component == expression(name, max_group=max_group)
+    figures = characterize(name, size=size, liberty=[nangate], clock_mhz=500.0)
+    (point,) = [p for p in TABLE.units[name] if size in (p.max_group, p.depth) or not axis(name)]
+    assert point.component == expression(name, size=size)
     assert point.combinational == ("clock_pj_per_cycle" not in figures)
     for field, value in figures.items():
         assert getattr(point, field).value == pytest.approx(value, rel=0.01), field
@@ -32,10 +38,11 @@ def test_the_packaged_figures_come_out_again(name: str, max_group: int) -> None:
 def test_the_packaged_table_has_every_unit_as_built() -> None:
     assert set(TABLE.units) == set(units())
     for name, points in TABLE.units.items():
-        groups = MAX_GROUPS if depends_on_group(name) else (None,)
-        assert tuple(point.max_group for point in points) == groups
-        for point in points:
-            assert point.component == expression(name, max_group=point.max_group or 128)
+        sizes = [point.depth or point.max_group for point in points]
+        assert sizes == (list(SIZES[axis(name)]) if axis(name) else [None])
+        for point, size in zip(points, SIZES[axis(name)], strict=True):
+            assert axis(name) is None or getattr(point, str(axis(name))) == size
+            assert point.component == expression(name, size=size)
             for field, uncertainty in UNCERTAINTY.items():
                 figure = getattr(point, field)
                 assert figure is None or figure.uncertainty == uncertainty
