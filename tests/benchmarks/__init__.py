@@ -1,0 +1,1 @@
+"""Benchmarks, each run as `python -m dovetail.tests.benchmarks.<name>`; pytest collects none."""
