@@ -35,7 +35,7 @@ class GemmEngine(wiring.Component):
     """Run one GEMM per descriptor, from operands in DRAM to results in DRAM.
 
     :Latency: :func:`dovetail.sim.gemm_engine.simulate_gemm`, exactly, where the memory answers as
-        design.md describes; any memory gives the same results.
+        docs/engine.md describes; any memory gives the same results.
     :Throughput: ``config.peak_macs_per_cycle`` at the PE's own widths.
     :Ready path: none between ports.
     :Reference: :mod:`dovetail.models.mpgemm`.

@@ -1,7 +1,8 @@
 """The engine as a plain state machine, one step a cycle: the oracle of its simulator.
 
 Written from the contracts of ``rtl/gemm`` (credits between loader, sequencer, core and writer) and
-of design.md (the memory), not from the simulator: nothing here computes a time, it is counted.
+of docs/engine.md (the memory), not from the simulator: nothing here computes a time, it is
+counted.
 """
 
 from __future__ import annotations

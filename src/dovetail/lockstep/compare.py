@@ -89,8 +89,8 @@ def compare(
 ) -> Comparison:
     """Build the engine of ``cases`` (one structure for all) and run each case twice.
 
-    First as design.md describes the memory: values, cycles and events must be equal.  Then under
-    random gaps and back-pressure: values must be equal.
+    First as docs/engine.md describes the memory: values, cycles and events must be equal.  Then
+    under random gaps and back-pressure: values must be equal.
 
     Parameters
     ----------
