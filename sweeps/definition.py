@@ -1,17 +1,20 @@
-"""Find a sweep by name, or read one from a user's TOML file."""
+"""Find a sweep by name, or read one from a user's TOML or Python file."""
 
 from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, DovetailError
 from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.systems import resolve, system, systems
 
@@ -69,7 +72,10 @@ def sweep_names() -> tuple[str, ...]:
 
 
 def load_sweep(name_or_path: str) -> Sweep:
-    """Return the sweep of that name, or the one that a ``.toml`` file defines.
+    """Return the sweep of that name, or the one that a file defines.
+
+    A ``.toml`` file holds the fields of :class:`SweepFile`; a ``.py`` file has a function
+    ``sweep()`` that returns a :class:`Sweep`, and is run as it stands.
 
     Raises
     ------
@@ -80,12 +86,55 @@ def load_sweep(name_or_path: str) -> Sweep:
         if name_or_path in entry.sweeps:
             sweep: Sweep = resolve(entry.sweeps[name_or_path])()
             return sweep
-    if not name_or_path.endswith(".toml"):
+    readers = {".toml": _read, ".py": _run}
+    path = Path(name_or_path)
+    if path.suffix not in readers:
         raise ConfigError(
             f"no sweep named {name_or_path!r}; the sweeps are {', '.join(sweep_names())}, "
-            f"or give a .toml file"
+            f"or give a .toml or .py file"
         )
-    return _read(Path(name_or_path))
+    return readers[path.suffix](path)
+
+
+def _run(path: Path) -> Sweep:
+    """The sweep that a Python file's ``sweep()`` returns."""
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: no such file; correct the path, or name a sweep: {', '.join(sweep_names())}"
+        )
+    spec = spec_from_file_location(f"dovetail_sweep_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, "a .py file has a loader"
+    module = module_from_spec(spec)
+    try:
+        with refused_in_one_line(str(path), kind="a configuration"):
+            spec.loader.exec_module(module)
+            if not callable(getattr(module, "sweep", None)):
+                raise ConfigError(
+                    f"{path}: has no function sweep(); it must return the Sweep: add it"
+                )
+            made = module.sweep()
+    except DovetailError:
+        raise
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(
+            f"{path}: line {_line_in(path, error)}: {text}; sweep() must run: correct that line"
+        ) from error
+    if not isinstance(made, Sweep):
+        raise ConfigError(
+            f"{path}: sweep() returned {made!r}, which must be a dovetail.sweeps.axes.Sweep; "
+            f"return one"
+        )
+    return replace(made, source=str(path))
+
+
+def _line_in(path: Path, error: Exception) -> int | None:
+    """The last line of the file that the error passed through."""
+    if isinstance(error, SyntaxError):
+        return error.lineno
+    place = path.absolute()
+    lines = [f.lineno for f in extract_tb(error.__traceback__) if Path(f.filename) == place]
+    return lines[-1] if lines else None
 
 
 def _read(path: Path) -> Sweep:

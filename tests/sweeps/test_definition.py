@@ -104,7 +104,9 @@ def test_refuses_a_file_without_axes(tmp_path: Path) -> None:
 
 
 def test_refuses_what_is_no_file() -> None:
-    with pytest.raises(ConfigError, match=r"^no sweep named 'dmo'; the sweeps are .*\.toml file$"):
+    with pytest.raises(
+        ConfigError, match=r"^no sweep named 'dmo'; the sweeps are .*, or give a .*$"
+    ):
         load_sweep("dmo")
     with pytest.raises(ConfigError, match=r"^/no/x\.toml: cannot be read \(No such file or dir"):
         load_sweep("/no/x.toml")
@@ -115,3 +117,59 @@ def test_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=rf"^{path}: not TOML: 'utf-8' codec .*; correct that"):
         load_sweep(str(path))
+
+
+PYTHON = """
+from dovetail.sweeps.axes import Sweep, Workload
+
+
+def sweep():
+    return Sweep(
+        name="mine",
+        question="Which group?",
+        system="fake",
+        base={"engine": {"rows": 8, "cols": 8}},
+        axes={"group": (32, 64)},
+        workloads=(Workload(network="vit-b-16"),),
+        technology="mixed-28-45",
+    )
+"""
+
+
+def write_python(folder: Path, text: str) -> str:
+    path = folder / "mine.py"
+    path.write_text(text)
+    return str(path)
+
+
+def test_reads_a_python_file(tmp_path: Path) -> None:
+    path = write_python(tmp_path, PYTHON)
+    sweep = load_sweep(path)
+    assert [candidate.settings for candidate in sweep.points()] == [{"group": 32}, {"group": 64}]
+    assert sweep.source == path
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("def sweep()", "def swep()"), r"has no function sweep\(\); it must return the Sweep: ad"),
+        (("return Sweep", "return dict"), r"sweep\(\) returned {'name'.*}, which must be a dovet"),
+        (('"group": ', '"grup": '), None),
+        (('work="vit-b-16"', 'work="vit-b-16", batch=0'), r"batch: 0 must be greater than 0; chan"),
+        (('rows": 8', 'rows": 1 // 0'), r"line 10: ZeroDivisionError: .*; sweep\(\) must run: "),
+        (("return Sweep(", "return Sweep(" * 2), r"line 6: SyntaxError: invalid syntax"),
+    ],
+)
+def test_says_what_is_wrong_with_a_python_file(
+    tmp_path: Path, change: tuple[str, str], message: str | None
+) -> None:
+    path = write_python(tmp_path, PYTHON.replace(*change))
+    start = f"^{path}: " if message else r"^sweep: axes: grup: no such field of a fake design; "
+    with pytest.raises(ConfigError, match=start + (message or "")) as caught:
+        load_sweep(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_a_python_file_that_is_not_there() -> None:
+    with pytest.raises(ConfigError, match=r"^/no/x\.py: no such file; correct the path, or name "):
+        load_sweep("/no/x.py")

@@ -13,7 +13,9 @@ FRONT_SHOWN = 10  # rows a workload, on a terminal
 
 
 def sweep(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="a sweep, or a .toml file")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="a sweep, a .toml or a .py file")
+    ],
     store: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="reports/out/NAME/sweep.sqlite unless given"),
