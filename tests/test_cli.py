@@ -123,7 +123,12 @@ def test_trace_writes_what_loads(invoke: Invoke) -> None:
 
 
 def test_trace_refuses(invoke: Invoke) -> None:
-    assert re.match(r"^no network named 'llama9'; ", refused(invoke("trace", "llama9", "-o", "t")))
+    assert re.match(
+        r"^no network named 'llama9'; ", refused(invoke("trace", "llama9", "-o", "t.npz"))
+    )
+    message = refused(invoke("trace", "vit-b-16", "-o", "t.txt"))
+    assert message == "t.txt: a trace is an .npz file; end its name in .npz, such as t.npz"
+    assert not Path("t.txt").exists() and not Path("t.txt.npz").exists()
     message = refused(invoke("trace", "vit-b-16", "-o", "/proc/no/t.npz"))
     assert re.match(r"^/proc/no/t\.npz: cannot be written \(.*\); name a file in a folder", message)
 

@@ -29,6 +29,11 @@ def trace(
     from dovetail.errors import TraceError
     from dovetail.models.importers import load_workload
 
+    if output.suffix != ".npz":
+        raise TraceError(
+            f"{output}: a trace is an .npz file; end its name in .npz, such as "
+            f"{output.with_suffix('.npz')}"
+        )
     made = load_workload(network, phase=phase, batch=batch, seq=seq)
     try:
         made.save(output)
