@@ -1,0 +1,86 @@
+"""arch/registers.py: every flip-flop of a core is priced, or is part of its drain control."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dovetail.arch.engine import Core, GemmEngineConfig
+from dovetail.arch.units import CORE_UNITS
+from dovetail.rtl.gemm.drain import DrainControl
+from dovetail.rtl.int8.core import Int8Core
+from dovetail.rtl.mixpe.core import MixpeCore
+from dovetail.rtl.units import axis, unit
+from dovetail.rtl.verilog import rtlil_modules
+from dovetail.rtl.yosys import run_yosys
+
+
+def flip_flops(component: Any, folder: Path) -> int:
+    """Flip-flops that are left of a component, its small memories among them.
+
+    The accumulators of the engines here are larger memories, which the table prices by the bit.
+    """
+    texts = rtlil_modules(component, name="top")
+    for index, text in enumerate(texts):
+        (folder / f"{index}.il").write_text(text)
+    run_yosys(
+        [
+            *(f"read_rtlil {index}.il" for index in range(len(texts))),
+            "hierarchy -check -top top",
+            "proc",
+            "flatten",
+            "opt_clean -purge",
+            "memory_collect",
+            "memory_map t:$mem_v2 r:SIZE<256 %i",
+            "simplemap",
+            "opt_clean -purge",
+            "tee -q -o stat.json stat -json",
+        ],
+        folder=folder,
+    )
+    (module,) = json.loads((folder / "stat.json").read_text())["modules"].values()
+    cells: dict[str, int] = module["num_cells_by_type"]
+    return sum(count for kind, count in cells.items() if "DFF" in kind)
+
+
+def _unused_in_mixpe(config: GemmEngineConfig) -> int:
+    """Flip-flops of units whose outputs nobody reads, so that synthesis drops them."""
+    activations = 8 * config.rows  # of the last column's PEs
+    bottom = config.cols * (4 + 2 + 1)  # weight, first and signed, shift of each last row's PE
+    sums = 2 + 1 + (config.rows - 1)  # the same of the group sums, and signed all the way down
+    return activations + bottom + sums
+
+
+def _unused_in_int8(config: GemmEngineConfig) -> int:
+    activations = 8 * config.rows
+    bottom = config.cols * (8 + 2 + 1)
+    signed = config.cols * (config.rows - 1)
+    increments = config.cols * (36 - 32)  # the table's adder is as wide as MixPE's
+    nibbles = config.segments_in_flight  # in the drain control's queue
+    return activations + bottom + signed + increments + nibbles
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
+@pytest.mark.parametrize(
+    ("core", "make", "unused"),
+    [("mixpe_w4a8", MixpeCore, _unused_in_mixpe), ("int8", Int8Core, _unused_in_int8)],
+)
+def test_priced_registers_are_those_of_the_core(
+    tmp_path: Path, core: Core, make: Any, unused: Any, rows: int, cols: int
+) -> None:
+    config = GemmEngineConfig(core=core, rows=rows, cols=cols, accumulator_buffer_bytes=65536)
+    sizes = {"max_group": config.max_group, "depth": config.segments_in_flight, None: 1}
+
+    def bits(component: Any, name: str) -> int:
+        folder = tmp_path / name
+        folder.mkdir()
+        return flip_flops(component, folder)
+
+    priced = 0
+    for index, part in enumerate(CORE_UNITS[core]):
+        if part.name != "gemm.output_round":  # lies outside the core and has no register
+            component = unit(part.name, size=sizes[axis(part.name)])
+            priced += part.count(config) * bits(component, f"unit_{index}")
+    drain = bits(DrainControl(config), "drain")
+    assert bits(make(config), "core") == priced + drain - unused(config)
