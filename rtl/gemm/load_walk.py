@@ -30,7 +30,7 @@ class LoadWalk(wiring.Component):
     :Latency: the next block stands one cycle after ``advance``; there is no gap between tiles.
     :Throughput: one block per cycle.
     :Ready path: none.
-    :Reference: :func:`dovetail.sim.gemm_engine.tiles`.
+    :Reference: :func:`dovetail.sim.gemm_engine.tile_times`.
 
     Members
     -------

@@ -25,7 +25,7 @@ class TileLoop(wiring.Component):
     :Latency: the next tile's values stand one cycle after ``advance``.
     :Throughput: one tile per cycle.
     :Ready path: none.
-    :Reference: :func:`dovetail.sim.gemm_engine.tiles`.
+    :Reference: :func:`dovetail.sim.gemm_engine.tile_times`.
 
     Parameters
     ----------
