@@ -9,9 +9,11 @@ from dovetail.arch.units import CORE_UNITS
 from dovetail.reports.breakdowns import energy_bounds
 from dovetail.reports.study import SHAPE_FIELDS, Study, component_columns, word_fields
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
+from dovetail.sweeps.equal_area import BAND
 
-EQUAL_AREA = 0.10
-"""Arrays count as equal in area up to this relative difference."""
+EQUAL_AREA = 2 * BAND
+"""Arrays count as equal in area up to this relative difference: each of a sweep lies within the
+band of its target, on either side."""
 
 _ARRAY_PARTS = {u.component for units in CORE_UNITS.values() for u in units if u.in_array}
 
@@ -94,7 +96,8 @@ def _compared(study: Study, title: str, first: str, other: str) -> str:
         f"At equal array area {first} is {_ratio(pairs['time'])} times as fast as {other}, and "
         f"{other} takes {_ratio(pairs['energy'])} times its energy ({len(pairs)} pairs of points "
         f"that differ in the array alone, each in its fastest shape; the {first} array has "
-        f"{pairs['area'].min():.2f} to {pairs['area'].max():.2f} of the area)."
+        f"{pairs['area'].min():.2f} to {pairs['area'].max():.2f} of the area, "
+        f"where {EQUAL_AREA:.0%} more or less counts as equal)."
     )
 
 

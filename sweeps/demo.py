@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dovetail.arch.mixpe import preset
 from dovetail.arch.technology import technology
 from dovetail.sweeps.axes import Sweep
-from dovetail.sweeps.equal_area import equal_area_arrays
-from dovetail.sweeps.mixpe_vs_int8 import BAND, TECHNOLOGY, WORKLOADS
+from dovetail.sweeps.equal_area import arrays_as_large_as
+from dovetail.sweeps.mixpe_vs_int8 import TECHNOLOGY, WORKLOADS
 
 BASELINES = ((8, 8), (8, 16))  # INT8 arrays whose areas are the targets
 MAX_PES = 256  # builds and runs in Verilator in seconds
@@ -17,21 +15,8 @@ MAX_PES = 256  # builds and runs in Verilator in seconds
 def sweep() -> Sweep:
     """Arrays of two areas, each core in every shape that has that area."""
     base = preset("w4a8-8x8")
-    table = technology(TECHNOLOGY)
-    arrays: list[tuple[str, int, int]] = []
-    for rows, cols in BASELINES:
-        baseline = replace(base.engine, core="int8", rows=rows, cols=cols)
-        arrays += [
-            (core, rows, cols)
-            for core, rows, cols in equal_area_arrays(
-                base.engine,
-                target_um2=table.array_um2(baseline),
-                band=BAND,
-                cores=("mixpe_w4a8", "int8"),
-                technology=table,
-            )
-            if rows * cols <= MAX_PES
-        ]
+    arrays = arrays_as_large_as(base.engine, BASELINES, technology=technology(TECHNOLOGY))
+    small = tuple((core, rows, cols) for core, rows, cols in arrays if rows * cols <= MAX_PES)
     return Sweep(
         name="demo",
         question="At equal array area, does MixPE W4A8 beat an INT8 multiplier array on "
@@ -39,7 +24,7 @@ def sweep() -> Sweep:
         system="mixpe",
         base=base.to_dict(),
         axes={
-            ("engine.core", "engine.rows", "engine.cols"): tuple(arrays),
+            ("engine.core", "engine.rows", "engine.cols"): small,
             (
                 "engine.activation_buffer_bytes",
                 "engine.weight_buffer_bytes",

@@ -9,7 +9,28 @@ from dovetail.arch.engine import Core, GemmEngineConfig, power_of_two
 from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 
+BAND = 0.05  # arrays of equal area differ from the baseline's by so much at most
 MAX_ASPECT = 8  # as long as wide; longer arrays spend their time filling and draining
+
+
+def arrays_as_large_as(
+    base: GemmEngineConfig,
+    baselines: Sequence[tuple[int, int]],
+    *,
+    technology: Technology,
+    cores: Sequence[Core] = ("mixpe_w4a8", "int8"),
+) -> tuple[tuple[Core, int, int], ...]:
+    """Arrays of each core as large as each INT8 array of ``baselines`` (rows, columns)."""
+    arrays: list[tuple[Core, int, int]] = []
+    for rows, cols in baselines:
+        arrays += equal_area_arrays(
+            base,
+            target_um2=technology.array_um2(replace(base, core="int8", rows=rows, cols=cols)),
+            band=BAND,
+            cores=cores,
+            technology=technology,
+        )
+    return tuple(arrays)
 
 
 def equal_area_arrays(

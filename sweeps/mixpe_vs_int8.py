@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dovetail.arch.mixpe import preset
 from dovetail.arch.technology import technology
 from dovetail.sweeps.axes import Sweep, Workload
-from dovetail.sweeps.equal_area import equal_area_arrays
+from dovetail.sweeps.equal_area import arrays_as_large_as
 
 TECHNOLOGY = "mixed-28-45"
-BAND = 0.05
 BASELINES = ((8, 8), (16, 16), (32, 32))  # INT8 arrays whose areas are the targets
 WORKLOADS = (
     Workload(network="llama2-7b", phase="prefill"),
@@ -21,17 +18,7 @@ WORKLOADS = (
 def sweep() -> Sweep:
     """Arrays of three areas, each core in every shape that has that area."""
     base = preset("w4a8-32x32")
-    table = technology(TECHNOLOGY)
-    arrays: list[tuple[str, int, int]] = []
-    for rows, cols in BASELINES:
-        baseline = replace(base.engine, core="int8", rows=rows, cols=cols)
-        arrays += equal_area_arrays(
-            base.engine,
-            target_um2=table.array_um2(baseline),
-            band=BAND,
-            cores=("mixpe_w4a8", "int8"),
-            technology=table,
-        )
+    arrays = arrays_as_large_as(base.engine, BASELINES, technology=technology(TECHNOLOGY))
     return Sweep(
         name="mixpe_vs_int8",
         question="At equal array area (within 5 % of an INT8 array of 8 x 8, 16 x 16 or 32 x 32), "
@@ -39,7 +26,7 @@ def sweep() -> Sweep:
         system="mixpe",
         base=base.to_dict(),
         axes={
-            ("engine.core", "engine.rows", "engine.cols"): tuple(arrays),
+            ("engine.core", "engine.rows", "engine.cols"): arrays,
             (
                 "engine.activation_buffer_bytes",
                 "engine.weight_buffer_bytes",

@@ -7,8 +7,9 @@ import pytest
 from dovetail.arch.mixpe import mixpe_design, preset
 from dovetail.arch.technology import technology
 from dovetail.errors import ConfigError
+from dovetail.reports.answer import EQUAL_AREA
 from dovetail.sweeps import demo, mixpe_vs_int8
-from dovetail.sweeps.equal_area import equal_area_arrays
+from dovetail.sweeps.equal_area import BAND, equal_area_arrays
 
 TABLE = technology("mixed-28-45")
 
@@ -65,3 +66,9 @@ def test_says_when_no_array_fits() -> None:
         equal_area_arrays(
             preset("w4a8-8x8").engine, target_um2=50.0, band=0.01, cores=("int8",), technology=TABLE
         )
+
+
+def test_the_questions_and_the_answer_mean_the_same_band() -> None:
+    assert f"within {BAND * 100:.0f} %" in mixpe_vs_int8.sweep().question
+    # One array at the lower end of the band beside one at the upper end.
+    assert EQUAL_AREA == pytest.approx((1 + BAND) - (1 - BAND))
