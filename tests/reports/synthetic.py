@@ -35,7 +35,7 @@ def sweep(*, phases: tuple[str, ...] = ("prefill", "decode")) -> Sweep:
                 ("mixpe_w4a8", 8, 8),
                 ("mixpe_w4a8", 16, 16),
                 ("mixpe_w4a8", 20, 20),
-                ("int8", 6, 6),
+                ("int8", 6, 7),
                 ("int8", 12, 12),
                 ("int8", 22, 22),
             ),

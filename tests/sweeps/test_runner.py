@@ -86,8 +86,10 @@ def test_a_row_holds_the_simulation_and_its_price(swept: Path) -> None:
         ),
         rel=1e-9,
     )
-    # 64 PEs of 100 um2, 8 group sums and 8 dequantisers of 10.
-    assert row["array_um2"] == 64 * 100 + 16 * 10
+    # 64 PEs of 100 um2, 8 group sums and 8 dequantisers of 10; 8 scale queues and each flip-flop
+    # of 0.125: skew of activations and weights, control, and 15 + 3 + 1 + 12 bits with a result.
+    registers = 8 * 28 + 4 * 36 + 8 * 4 + (8 * 31 + 1)
+    assert row["array_um2"] == 64 * 100 + 16 * 10 + (8 + registers) / 8
     assert row["area_low_um2"] == pytest.approx(row["area_um2"] * 0.5)
     assert row["error"] == 32 / 1024
     assert json.loads(stored["design"])["engine"]["rows"] == 8
