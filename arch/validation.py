@@ -47,9 +47,9 @@ def _line(source: str, kind: str, problem: Any) -> str:
         return f"{source}: {where} is not a field of {kind}; remove it, or correct its name"
     start = f"{source}: {where}: " if where else f"{source}: "
     if problem["type"] == "value_error":  # our own validators, which say all three themselves
-        return start + problem["msg"].removeprefix("Value error, ")
+        return start + str(problem["msg"]).removeprefix("Value error, ")
     shown = "a table" if isinstance(value, dict) else repr(value)
     if problem["type"] == "dataclass_type":  # pydantic would name the class
         return f"{start}{shown} must be a table of fields; change it"
-    rule = re.sub(r"^\w+ should ", "must ", problem["msg"])
+    rule = re.sub(r"^\w+ should ", "must ", str(problem["msg"]))
     return f"{start}{shown} {rule}; change it"

@@ -8,12 +8,16 @@ ones.  Rows, columns and k beyond the GEMM are zero.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.arch.engine import OUTPUT_BITS, SCALE_BITS, GemmEngineConfig, SpadShape
 from dovetail.arch.gemm import Descriptor
 from dovetail.models.mpgemm import GemmOperands
+
+Word = TypeVar("Word", np.uint8, np.uint16)
 
 
 def pack_operands(
@@ -74,7 +78,7 @@ def unpack_outputs(
     return (image[at] | image[at + 1].astype(np.uint16) << 8).astype(np.uint16).view(np.int16)
 
 
-def _blocks(matrix: NDArray[np.generic], block: int, padded: int) -> NDArray[np.generic]:
+def _blocks(matrix: NDArray[Word], block: int, padded: int) -> NDArray[Word]:
     """Cut rows into blocks and turn each: (rows, k) to (blocks, k, padded), zeros beyond."""
     rows, k = matrix.shape
     count = -(-rows // block)

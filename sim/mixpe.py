@@ -7,9 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
+from dovetail.arch.gemm import (
+    SMALLEST_TILE,
+    Gemm,
+    TileMapping,
+    WeightFormat,
+    mapping_problem,
+)
 from dovetail.arch.mixpe import MixpeDesign
-from dovetail.models.trace import GemmOp, Trace
+from dovetail.models.trace import GemmOp, Operand, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
 from dovetail.sim.result import GemmResult, OpResult, RunResult
@@ -30,7 +36,7 @@ def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
         while gemm.group > 1 and mapping_problem(engine, gemm, SMALLEST_TILE):
             gemm = replace(gemm, group=gemm.group // 2)
         return gemm
-    weight_format = "uint4_zero" if design.zero_point else "int4"
+    weight_format: WeightFormat = "uint4_zero" if design.zero_point else "int4"
     return Gemm(m=op.m, n=op.n, k=op.k, weight_format=weight_format, group=design.group)
 
 
@@ -63,8 +69,8 @@ def simulate(
     """
     given = mappings or {}
     # Layers repeat: an operator is looked up by what determines its GEMM.
-    results: dict[tuple[int, int, int, str], GemmResult] = {}
-    times: Counter[tuple[int, int, int, str]] = Counter()
+    results: dict[tuple[int, int, int, Operand], GemmResult] = {}
+    times: Counter[tuple[int, int, int, Operand]] = Counter()
     ops = []
     for op in trace.gemms:
         shape = (op.m, op.n, op.k, op.weights)

@@ -140,13 +140,13 @@ class GemmEngine(wiring.Component):
         ]
         with m.If(accepted):
             m.d.sync += beat.eq(Mux(block_last, 0, beat + 1))
-        for operand, spad, given in (
-            (Operand.WEIGHT, w_spad, w_ready.give),
-            (Operand.SCALE, s_spad, w_ready.give),
-            (Operand.ACTIVATION, a_spad, a_ready.give),
+        for name, operand, spad, given in (
+            ("weight", Operand.WEIGHT, w_spad, w_ready.give),
+            ("scale", Operand.SCALE, s_spad, w_ready.give),
+            ("activation", Operand.ACTIVATION, a_spad, a_ready.give),
         ):
-            half = Signal(name=f"fill_half_{operand.name.lower()}")
-            place = Signal(SIZE_BITS, name=f"fill_beat_{operand.name.lower()}")
+            half = Signal(name=f"fill_half_{name}")
+            place = Signal(SIZE_BITS, name=f"fill_beat_{name}")
             m.d.comb += [
                 spad.write.eq(accepted & (fill.operand == operand)),
                 spad.write_half.eq(half),
@@ -161,7 +161,7 @@ class GemmEngine(wiring.Component):
                 m.d.sync += [half.eq(0), place.eq(0)]
 
         # Operands: two cycles from the sequencer to the core.
-        operand = Signal.like(core.i)
+        entering = Signal.like(core.i)
         waiting = Signal(
             data.StructLayout(
                 {
@@ -177,7 +177,7 @@ class GemmEngine(wiring.Component):
                 }
             )
         )
-        now: Any = operand
+        now: Any = entering
         wait: Any = waiting
         entry: Any = sequencer.segment
         m.d.sync += [
@@ -214,7 +214,7 @@ class GemmEngine(wiring.Component):
                 spad.read_row.eq(getattr(sequencer, f"{name}_row")),
                 spad.read_word.eq(getattr(sequencer, f"{name}_word")),
             ]
-        m.d.comb += [core.i.eq(operand), core.weight_shift.eq(d.weight_shift)]
+        m.d.comb += [core.i.eq(entering), core.weight_shift.eq(d.weight_shift)]
 
         # Credits between the parts.
         m.d.comb += [

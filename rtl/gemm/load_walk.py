@@ -16,7 +16,7 @@ from dovetail.rtl.gemm.tile_loop import TileLoop
 __all__ = ["LoadWalk", "Operand"]
 
 
-class Operand(enum.Enum, shape=unsigned(2)):
+class Operand(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
     """Whose block it is."""
 
     WEIGHT = 0
@@ -81,7 +81,7 @@ class LoadWalk(wiring.Component):
             self.valid.eq(active),
         ]
 
-        def current(operand: Operand, name: str, block_beats: Any, count: Any, bpr: int) -> None:
+        def current(operand: Any, name: str, block_beats: Any, count: Any, bpr: int) -> None:
             beats_log2 = bpr.bit_length() - 1
             m.d.comb += [
                 self.operand.eq(operand),

@@ -26,10 +26,10 @@ _INTERRUPTED = {"sweep": "interrupted; what was stored is kept: continue with --
 class OneLineErrors(TyperGroup):
     """Ends with one line and exit code 2 where a person's input is at fault, and on Ctrl-C."""
 
-    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
-            code = super().main(words, **{**extra, "standalone_mode": False})
+            code = super().main(words, *others, **{**extra, "standalone_mode": False})
         except DovetailError as error:
             _end(f"error: {error}")
         except Exception as error:

@@ -75,7 +75,7 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
         mapping = best_mapping(engine, gemm, slack=MAPPING_SLACK)
         kinds.setdefault(_kind(engine, gemm, mapping), (op, gemm, mapping))
     rng = np.random.default_rng(seed)
-    cases = []
+    cases: list[LockstepCase] = []
     for op, gemm, mapping in kinds.values():
         small, tile = _shrink(engine, gemm, mapping, MOST_CYCLES // len(kinds))
         cases.append(

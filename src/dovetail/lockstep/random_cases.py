@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.engine import Core, GemmEngineConfig
 from dovetail.arch.gemm import (
     SMALLEST_TILE,
     Gemm,
@@ -23,7 +23,7 @@ from dovetail.sim.mixpe import MAPPING_SLACK
 # No common factor in the lengths, so that every pair comes.
 _ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
 _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
-_CORES = ("mixpe_w4a8", "int8")
+_CORES: tuple[Core, ...] = ("mixpe_w4a8", "int8")
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
 # More than this and a case says little more, but runs long.
