@@ -111,8 +111,18 @@ class Store:
     def open(cls, path: Path) -> Self:
         """Open an existing store for reading."""
         check_file(path)
+        uri = path.absolute().as_uri()
         with one_line(path):
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            connection = sqlite3.connect(f"{uri}?mode=ro", uri=True)
+            try:
+                connection.execute("SELECT count(*) FROM meta").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    raise
+                # A writer that was killed left a log that must be completed first.
+                connection.close()
+                connection = sqlite3.connect(f"{uri}?mode=rw", uri=True)
+                connection.execute("PRAGMA query_only = ON")
         store = cls(path, connection, None)
         store._check_content()
         return store
