@@ -33,7 +33,7 @@ class MixpeColumn(wiring.Component):
     Neighbours work one cycle apart: operands, row control and group sums move one column to the
     right each cycle.
 
-    :Latency: accumulators are written 4 cycles after ``row_i``.
+    :Latency: accumulators hold the sum 3 cycles after ``row_i``.
     :Throughput: one k in and one row out per cycle.
     :Ready path: none.
     :Reference: :func:`dovetail.models.mpgemm.dequantize_after_group`.
