@@ -2,11 +2,13 @@
 
 import pytest
 
-from dovetail.errors import TraceError
+from dovetail.errors import ToolError, TraceError
+from dovetail.models.minilm import minilm_folder
 from dovetail.models.networks import network, network_names
+from dovetail.models.networks.registry import REAL
 
 
-@pytest.mark.parametrize("name", network_names())
+@pytest.mark.parametrize("name", [name for name in network_names() if name != REAL])
 def test_every_name_gives_its_network(name: str) -> None:
     trace = network(name)
     assert trace.network == name
@@ -30,13 +32,14 @@ def test_the_usual_batch_and_length(name: str, batch: int, seq: int) -> None:
 
 
 def test_names_are_different() -> None:
-    assert len(set(network_names())) == len(network_names()) == 10
+    assert len(set(network_names())) == len(network_names()) == 11
 
 
 def test_an_unknown_name_lists_the_names_and_the_closest() -> None:
     message = (
         r"^no network named 'llama-7b'; did you mean llama2-7b\? the networks are llama2-7b, "
-        r"llama2-13b, .*, llama2-13b-authors; one of your own is a \.csv, \.json or \.npz file$"
+        r"llama2-13b, .*, llama2-13b-authors, minilm-l6; "
+        r"one of your own is a \.csv, \.json or \.npz file$"
     )
     with pytest.raises(TraceError, match=message):
         network("llama-7b")
@@ -45,3 +48,24 @@ def test_an_unknown_name_lists_the_names_and_the_closest() -> None:
 def test_a_name_like_no_other_gets_no_guess() -> None:
     with pytest.raises(TraceError, match=r"^no network named 'zzz'; the networks are llama2-7b, "):
         network("zzz")
+
+
+@pytest.fixture
+def real_weights() -> None:
+    try:
+        minilm_folder()
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+def test_the_network_with_real_weights_has_its_own_operands(real_weights: None) -> None:
+    trace = network(REAL)
+    assert trace.network == REAL
+    assert trace.operands["0.q_proj.w"].shape == (384, 384)
+
+
+@pytest.mark.parametrize(("field", "value"), [("phase", "decode"), ("batch", 1), ("seq", 128)])
+def test_its_sentences_fix_batch_and_length(real_weights: None, field: str, value: object) -> None:
+    message = rf"^{field}={value!r} cannot be had of minilm-l6, whose sentences fix it to "
+    with pytest.raises(TraceError, match=message):
+        network(REAL, **{field: value})
