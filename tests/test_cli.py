@@ -328,6 +328,9 @@ def test_reproduce_gives_every_field(invoke: Invoke) -> None:
     fields = "paper row what published ours deviation tolerance accounting verdict why"
     assert all(set(fields.split()) <= set(row) for row in rows)
     assert result.exit_code == int(any(row["verdict"] == "not reproduced" for row in rows))
+    table = invoke("reproduce", "mixpe")
+    assert table.exit_code == result.exit_code
+    assert "reasons" in table.output and all(row["verdict"] in table.output for row in rows)
     assert re.match(
         r"^no paper named 'x'; the papers are mixpe$", refused(invoke("reproduce", "x"))
     )

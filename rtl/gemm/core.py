@@ -57,6 +57,8 @@ class Core(wiring.Component):
         Never stalls; ``valid`` marks the cycles that carry operands.
     weight_shift : unsigned(4)
         Constant during a GEMM.
+    rows_valid, cols_valid : In
+        Rows and columns of ``i`` that belong to the GEMM, for the counters.
     read, read_address, read_half : In
         Read-back of a row of accumulators; data one cycle later, held while ``read`` is low.
     read_data : 48 * cols bits
