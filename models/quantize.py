@@ -7,6 +7,7 @@ loop, as integer arithmetic that hardware repeats to the bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,12 +61,12 @@ class QuantizedWeights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedActivations:
-    """INT8 activations: ``a[m, k] ~= scale[m] * codes[m, k]``.
+    """INT8 or INT4 activations: ``a[m, k] ~= scale[m] * codes[m, k]``.
 
     Attributes
     ----------
     codes : int8, shape (m, k)
-        -127..127, symmetric.
+        -127..127, or -7..7; symmetric.
     scale : float64, shape (m,)
         One per token (row); 0 where the whole row is zero.
     """
@@ -122,18 +123,21 @@ def quantize_weights(w: ArrayLike, *, group: int, zero_point: bool) -> Quantized
     )
 
 
-def quantize_activations(a: ArrayLike) -> QuantizedActivations:
-    """Quantise activations to INT8, one symmetric scale a token: ``max(abs(a)) / 127``.
+def quantize_activations(a: ArrayLike, *, bits: Literal[4, 8] = 8) -> QuantizedActivations:
+    """Quantise activations, one symmetric scale a token: ``max(abs(a)) / 127``, or ``/ 7``.
 
     Parameters
     ----------
     a : float, shape (m, k)
         Activations, one row a token; finite.
+    bits : int
+        8, or 4.
     """
     activations = _finite_matrix("a", a)
-    scale = np.abs(activations).max(axis=1) / 127
+    most = (1 << (bits - 1)) - 1
+    scale = np.abs(activations).max(axis=1) / most
     codes = np.rint(_divide(activations, scale[:, None]))
-    return QuantizedActivations(codes=np.clip(codes, -127, 127).astype(np.int8), scale=scale)
+    return QuantizedActivations(codes=np.clip(codes, -most, most).astype(np.int8), scale=scale)
 
 
 def natural_weight_shift(zero_point: bool) -> int:
