@@ -23,7 +23,7 @@ from dovetail.reports.style import (
 MAX_HOVER = 5000
 """Beyond so many points a hover gives the number alone; the table says the rest."""
 
-_LAYOUT = {
+LAYOUT = {
     "template": "plotly_white",
     "font": {"family": "system-ui, sans-serif", "size": 13},
     "margin": {"l": 10, "r": 10, "t": 60, "b": 100},
@@ -230,7 +230,7 @@ def _axis(values: pd.Series, scale: float) -> dict[str, Any]:
 def _fragment(figure: go.Figure, height: int, name: str) -> str:
     # Plotly places a legend in parts of the plot's height; the axis title takes pixels.
     legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - _MARGINS), "x": 0}
-    figure.update_layout(**_LAYOUT, legend=legend, height=height)
+    figure.update_layout(**LAYOUT, legend=legend, height=height)
     fragment: str = figure.to_html(
         full_html=False,
         include_plotlyjs=False,

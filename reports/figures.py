@@ -28,7 +28,7 @@ from dovetail.reports.style import AREA, ENERGY, ERROR, PART_COLOURS, TIME, Look
 COLUMN_INCHES, PAGE_INCHES = 3.5, 7.0
 PNG_DPI = 300
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -45,7 +45,7 @@ _STYLE: Any = {
     "svg.hashsalt": "dovetail",  # the same store gives the same file
     "figure.constrained_layout.use": True,
 }
-_WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
+WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
 
 
 def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
@@ -54,7 +54,7 @@ def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
     A study without a simulated point has no figures.
     """
     paths = []
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         for name, figure in _figures(study):
             for ending, metadata in (("png", {}), ("svg", {"Date": None})):
                 path = folder / f"{name}.{ending}"
@@ -184,7 +184,7 @@ def _bars(axes: Axes, bars: Bars, colours: dict[str, str]) -> None:
         left += values.to_numpy()
     if len(bars.bounds):
         below, above = left - bars.bounds["low"], bars.bounds["high"] - left
-        axes.errorbar(left, where, xerr=[below, above], **_WHISKER)
+        axes.errorbar(left, where, xerr=[below, above], **WHISKER)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     if bars.is_share:
