@@ -14,18 +14,20 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-Core = Literal["mixpe_w4a8", "int8"]
+from dovetail.arch.cores import CORES, Core, CoreSpec
+
 PositiveInt = Annotated[int, Field(gt=0)]
 
-ACTIVATION_BITS = 8
-WEIGHT_BITS = 4
+WEIGHT_BITS = 4  # of a quantised weight
 SCALE_BITS = 12  # unsigned integer scale of one group
 ZERO_BITS = 4  # unsigned zero point of one group; with the scale it fills a 16-bit lane
 SCALE_LANE_BITS = SCALE_BITS + ZERO_BITS
-ACCUMULATOR_BITS = 48
+FIXED_ACCUMULATOR_BITS = 48  # of the sum over groups, in integers
+FLOATING_ACCUMULATOR_BITS = 32  # FP32
 OUTPUT_BITS = 16
-INT8_ACCUMULATOR_BITS = 32  # inside a PE of the INT8 core, which sums a whole k tile
-MAX_K = 1 << 16  # 2^16 products of two INT8 fill the 32-bit accumulator of the INT8 core
+K_TILE_SUM_BITS = 32  # inside a PE that sums INT8 products over a whole k tile
+MAX_K = 1 << 16  # 2^16 products of two INT8 fill K_TILE_SUM_BITS
+FLOAT_BITS = {"fp16": 16, "fp32": 32}
 
 
 def power_of_two(value: int) -> int:
@@ -95,17 +97,18 @@ class GemmEngineConfig:
     Attributes
     ----------
     core : str
-        ``mixpe_w4a8``: shift-and-add PEs, INT4 x INT8, dequantised after each group; INT8 weights
-        take two exact nibble passes.  ``int8``: multiplier PEs, INT8 x INT8; INT4 weights are
-        dequantised to INT8 as they enter the array.
+        Name of a compute core in :data:`dovetail.arch.cores.CORES`.
     rows, cols : int
         PEs along M and along N; 1 to 256.
     max_group : int
-        Longest quantisation group, a power of two; sets the width of MixPE's accumulators.
+        Longest quantisation group, a power of two; sets the width of integer sums of a group.
+    sum_format : str
+        ``fp32`` or ``fp16``: format in which a PE of a floating-point core sums a group; integer
+        cores do not have one.
     activation_buffer_bytes, weight_buffer_bytes, scale_buffer_bytes : int
         Capacity of each operand scratchpad, both halves together.
     accumulator_buffer_bytes : int
-        Capacity of the 48-bit accumulator buffer, both halves together.
+        Capacity of the buffer of sums over groups, both halves together.
     port_bits : int
         Width of the DRAM port: one beat each of read and write data a cycle; a power of two.
     dram_latency_cycles : int
@@ -118,6 +121,7 @@ class GemmEngineConfig:
     rows: Annotated[int, Field(gt=0, le=256)]
     cols: Annotated[int, Field(gt=0, le=256)]
     max_group: PositiveInt = 128
+    sum_format: Literal["fp16", "fp32"] = "fp32"
     activation_buffer_bytes: PositiveInt = 262144
     weight_buffer_bytes: PositiveInt = 131072
     scale_buffer_bytes: PositiveInt = 16384
@@ -147,20 +151,33 @@ class GemmEngineConfig:
                     f"set it to at least {spad.row_bits // 4}"
                 )
         if self.accumulator_half_tiles < 1:
-            need = -(-2 * self.rows * self.cols * ACCUMULATOR_BITS // 8)
+            need = -(-2 * self.rows * self.cols * self.accumulator_bits // 8)
             raise ValueError(
                 f"accumulator_buffer_bytes={self.accumulator_buffer_bytes} cannot hold two tiles "
-                f"of rows={self.rows} x cols={self.cols} accumulators of {ACCUMULATOR_BITS} bits; "
-                f"set it to at least {need}"
+                f"of rows={self.rows} x cols={self.cols} accumulators of {self.accumulator_bits} "
+                f"bits; set it to at least {need}"
+            )
+        if self.sum_format != "fp32" and not self.spec.floating:
+            raise ValueError(
+                f"sum_format={self.sum_format} needs a floating-point core; core={self.core} sums "
+                f"integers: remove sum_format"
             )
         return self
+
+    @property
+    def spec(self) -> CoreSpec:
+        """Properties of the compute core."""
+        return CORES[self.core]
 
     # scratchpads
 
     @property
     def rows_padded(self) -> int:
-        """Rows in DRAM and scratchpad words: a power of two, so that words pack into beats."""
-        return power_of_two(self.rows)
+        """Rows in DRAM and scratchpad words: a power of two, so that words pack into beats.
+
+        At least two where an activation has 4 bits, so that a slice fills a byte.
+        """
+        return max(8 // self.spec.activation_bits, power_of_two(self.rows))
 
     @property
     def cols_padded(self) -> int:
@@ -181,13 +198,15 @@ class GemmEngineConfig:
     @property
     def activation(self) -> SpadShape:
         """One slice is one k of ``rows`` activations."""
-        return self._spad(self.activation_buffer_bytes, self.rows_padded * ACTIVATION_BITS)
+        return self._spad(
+            self.activation_buffer_bytes, self.rows_padded * self.spec.activation_bits
+        )
 
     @property
     def weight(self) -> SpadShape:
-        """One slice is one nibble plane of one k of ``cols`` weights."""
-        planes = 2 if self.core == "int8" else 1
-        return self._spad(self.weight_buffer_bytes, self.cols_padded * WEIGHT_BITS, planes)
+        """One slice is one nibble plane of one k of ``cols`` weights, or all of an FP16 weight."""
+        slice_bits = self.cols_padded * self.spec.slice_bits
+        return self._spad(self.weight_buffer_bytes, slice_bits, self.spec.slices_per_word)
 
     @property
     def scale(self) -> SpadShape:
@@ -197,7 +216,7 @@ class GemmEngineConfig:
     @property
     def accumulator_half_rows(self) -> int:
         """Rows of ``cols`` accumulators in each half of the accumulator buffer."""
-        return self.accumulator_buffer_bytes * 8 // (self.cols * ACCUMULATOR_BITS) // 2
+        return self.accumulator_buffer_bytes * 8 // (self.cols * self.accumulator_bits) // 2
 
     @property
     def accumulator_half_tiles(self) -> int:
@@ -212,19 +231,33 @@ class GemmEngineConfig:
     # compute
 
     @property
+    def weight_slices(self) -> int:
+        """Slices of a weight without group scales: two nibbles of INT8, FP16 as a whole."""
+        return 1 if self.spec.computed == "fp16" else 2
+
+    @property
+    def accumulator_bits(self) -> int:
+        """One sum over groups: 48-bit integer, or FP32."""
+        return FLOATING_ACCUMULATOR_BITS if self.spec.floating else FIXED_ACCUMULATOR_BITS
+
+    @property
     def pe_accumulator_bits(self) -> int:
-        """Sum of ``max_group`` products of INT8 and a nibble; of a whole k tile for ``int8``."""
-        if self.core == "int8":
-            return INT8_ACCUMULATOR_BITS
-        return ACTIVATION_BITS + WEIGHT_BITS + (self.max_group - 1).bit_length()
+        """Sum of ``max_group`` products with a nibble; of a whole k tile; or ``sum_format``."""
+        if self.spec.floating:
+            return FLOAT_BITS[self.sum_format]
+        if not self.spec.group_segments:
+            return K_TILE_SUM_BITS
+        return self.spec.activation_bits + WEIGHT_BITS + (self.max_group - 1).bit_length()
 
     @property
     def group_sum_bits(self) -> int:
-        return ACTIVATION_BITS + (self.max_group - 1).bit_length()
+        if self.spec.floating:
+            return FLOAT_BITS[self.sum_format]
+        return self.spec.activation_bits + (self.max_group - 1).bit_length()
 
     @property
     def peak_macs_per_cycle(self) -> int:
-        """MACs at the PE's own widths: W4A8 for ``mixpe_w4a8``, INT8 x INT8 for ``int8``."""
+        """MACs at the PE's own widths: a nibble for cores with ``nibble_passes``."""
         return self.rows * self.cols
 
     @property
@@ -241,14 +274,17 @@ class GemmEngineConfig:
         """From the cycle after a tile's last k enters until its results can be written back.
 
         Scratchpad and input register (2), skew down the rows and the drain of ``rows`` results
-        (2 rows - 1), skew across the columns (cols), dequantise and accumulate.
+        (2 rows - 1), skew across the columns (cols), then what the core adds: the column of group
+        sums, the wait for dequantised weights, and registers of PEs and dequantisers.
         """
-        return 2 * self.rows + self.cols + 3
+        spec = self.spec
+        extra = spec.after_group + spec.wait_cycles + spec.product_cycles + spec.dequant_cycles
+        return 2 * self.rows + self.cols + 1 + extra
 
     @property
     def segments_in_flight(self) -> int:
         """Segments that have entered the array and still need their scales, at most."""
-        return (2 * self.rows + self.cols + 2) // self.drain_cycles + 2
+        return (self.result_latency_cycles - 1) // self.drain_cycles + 2
 
     @property
     def design_id(self) -> str:

@@ -9,28 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from dovetail.arch.cores import WeightFormat
 from dovetail.arch.engine import MAX_K, GemmEngineConfig, SpadShape, is_power_of_two
 from dovetail.errors import ConfigError
 
-WeightFormat = Literal["int4", "uint4_zero", "int8"]
 LoopOrder = Literal["m_outer", "n_outer"]
 MAX_DIMENSION = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gemm:
-    """``Y[m, n] = sum_k A[m, k] * W[n, k]`` with INT8 activations.
+    """``Y[m, n] = sum_k A[m, k] * W[n, k]``; the core decides the format of the activations.
 
     Attributes
     ----------
     m, n, k : int
         Rows of activations, output channels, reduction length; each 1 or more.
     weight_format : str
-        ``int4`` symmetric, -8..7; ``uint4_zero`` with a zero point, 0..15; ``int8`` for operands
-        that are computed at run time (attention), which have no groups.
+        ``int4`` symmetric, -8..7; ``uint4_zero`` with a zero point, 0..15; ``int8`` and ``fp16``
+        without scales: operands that are computed at run time (attention), and all of a core that
+        does not quantise.
     group : int
-        Length of a quantisation group along k, a power of two; the last group may be short.  For
-        ``int8`` it only sets how often MixPE drains its PEs.
+        Length of a quantisation group along k, a power of two; the last group may be short.
+        Without scales it only sets how often PEs that sum by groups drain.
     """
 
     m: int
@@ -52,6 +53,11 @@ class Gemm:
             raise ConfigError(
                 f"group={self.group!r} must be a power of two; set it to 32, 64 or 128"
             )
+
+    @property
+    def scaled(self) -> bool:
+        """The weights have group scales."""
+        return self.weight_format in ("int4", "uint4_zero")
 
     @property
     def macs(self) -> int:
@@ -97,12 +103,14 @@ class Descriptor:
         Valid rows and columns of the last blocks, and the reduction length.
     tile_m, tile_n, tile_k : int
         Tile in blocks and groups.
-    group_log2, n_outer, int8, signed : int
-        Group length, loop order, INT8 weights, and whether INT4 weights are symmetric.
+    group_log2, n_outer, unscaled, signed : int
+        Group length, loop order, weights without group scales, and whether INT4 weights are
+        symmetric.
     output_shift : int
-        Right shift of the accumulator when it is rounded to 16 bits, 0 to 47.
+        Right shift of the accumulator when it is rounded to 16 bits, 0 to 47; a floating-point one
+        is divided by that power of two.
     weight_shift : int
-        Right shift of weight x scale in the INT8 core's weight dequantiser, 0 to 15.
+        Right shift of weight x scale where weights are dequantised before the product, 0 to 15.
     activation_block_beats, weight_block_beats, scale_block_beats, output_tile_beats : int
         Beats of one whole block (of one array tile of results) in DRAM.
     activation_tile_beats, weight_tile_beats, scale_tile_beats : int
@@ -124,7 +132,7 @@ class Descriptor:
     tile_k: int
     group_log2: int
     n_outer: int
-    int8: int
+    unscaled: int
     signed: int
     output_shift: int
     weight_shift: int
@@ -185,17 +193,22 @@ def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) 
             f"accumulators; half of accumulator_buffer_bytes={config.accumulator_buffer_bytes} "
             f"holds {config.accumulator_half_tiles}; make the tile smaller"
         )
-    int8 = gemm.weight_format == "int8"
+    if gemm.weight_format not in config.spec.formats:
+        return (
+            f"weight_format={gemm.weight_format!r} must be one of "
+            f"{', '.join(config.spec.formats)} for core={config.core}; change weight_format"
+        )
+    planes = 1 if gemm.scaled else config.weight_slices
     tile_k = mapping.tile_k * gemm.group
     needs = [
         ("activation", mapping.tile_m, tile_rows(config.activation, tile=tile_k, total=gemm.k)),
         (
             "weight",
             mapping.tile_n,
-            tile_rows(config.weight, tile=tile_k, total=gemm.k, slices=1 + int8),
+            tile_rows(config.weight, tile=tile_k, total=gemm.k, slices=planes),
         ),
     ]
-    if not int8:
+    if gemm.scaled:
         rows = tile_rows(config.scale, tile=mapping.tile_k, total=blocks["tile_k"])
         needs.append(("scale", mapping.tile_n, rows))
     for name, count, rows in needs:
@@ -238,14 +251,13 @@ def describe(
         raise ConfigError(f"weight_shift={weight_shift} must be from 0 to 15; change weight_shift")
     m_blocks, n_blocks = -(-gemm.m // config.rows), -(-gemm.n // config.cols)
     groups = -(-gemm.k // gemm.group)
-    int8 = gemm.weight_format == "int8"
 
     def block_beats(spad: SpadShape, slices: int) -> int:
         return spad.rows(0, slices) * spad.beats_per_row
 
     activation = block_beats(config.activation, gemm.k)
-    weight = block_beats(config.weight, gemm.k * (1 + int8))
-    scale = 0 if int8 else block_beats(config.scale, groups)
+    weight = block_beats(config.weight, gemm.k * (1 if gemm.scaled else config.weight_slices))
+    scale = block_beats(config.scale, groups) if gemm.scaled else 0
     output = -(-config.rows * config.output_row_bits // config.port_bits)
     weight_address = m_blocks * activation
     scale_address = weight_address + n_blocks * weight
@@ -262,7 +274,7 @@ def describe(
         tile_k=mapping.tile_k,
         group_log2=gemm.group.bit_length() - 1,
         n_outer=int(mapping.order == "n_outer"),
-        int8=int(int8),
+        unscaled=int(not gemm.scaled),
         signed=int(gemm.weight_format == "int4"),
         output_shift=output_shift,
         weight_shift=weight_shift,

@@ -33,8 +33,9 @@ class MixpeDesign:
     zero_point : bool
         Weights 0..15 with a zero point per group; else symmetric, -8..7.
     kv_bits : int
-        Bits of keys and values, the run-time "weights" of attention: 8 takes MixPE two nibble
-        passes; 4 one.
+        Bits of keys and values, the run-time "weights" of attention: 8 takes cores whose PEs
+        multiply nibbles two passes, 4 one.  The FP16 core, which quantises nothing, takes them in
+        FP16 and refuses 4.
     """
 
     engine: GemmEngineConfig
@@ -48,6 +49,11 @@ class MixpeDesign:
             raise ValueError(
                 f"group={self.group} must be a power of two up to max_group="
                 f"{self.engine.max_group}; use a shorter group or build a larger engine"
+            )
+        if self.engine.spec.dequantise == "never" and (self.kv_bits == 4 or self.zero_point):
+            raise ValueError(
+                f"core={self.engine.core} quantises nothing, so kv_bits=4 and zero_point=true do "
+                f"not apply to it; remove them or use another core"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Registers of each core that lie between its units, in bits: skew, pipes, and what they carry.
+"""Registers of a core that lie between its units, in bits: skew, pipes, and what they carry.
 
 They follow from the configuration alone and equal what the RTL declares and uses, which
 ``tests/rtl/test_registers.py`` counts in the synthesised cores.
@@ -6,15 +6,7 @@ They follow from the configuration alone and equal what the RTL declares and use
 
 from __future__ import annotations
 
-from dovetail.arch.engine import (
-    ACTIVATION_BITS,
-    SCALE_BITS,
-    SCALE_LANE_BITS,
-    WEIGHT_BITS,
-    GemmEngineConfig,
-)
-
-_DEQUANT_CYCLES = 2  # for which the baseline's activations wait for their weights
+from dovetail.arch.engine import SCALE_BITS, SCALE_LANE_BITS, WEIGHT_BITS, GemmEngineConfig
 
 
 def _index_bits(count: int) -> int:
@@ -26,43 +18,53 @@ def _triangle(lanes: int) -> int:
     return lanes * (lanes - 1) // 2
 
 
-def mixpe_skew(engine: GemmEngineConfig) -> int:
-    """Operand skew; weights wait one cycle more, for the column of group sums."""
-    activations = ACTIVATION_BITS * _triangle(engine.rows)
-    return activations + WEIGHT_BITS * (_triangle(engine.cols) + engine.cols)
+def pe_weight_bits(engine: GemmEngineConfig) -> int:
+    """What goes down a column for each weight, with its scale where every PE dequantises."""
+    whole = 2 * WEIGHT_BITS
+    return {
+        "after_group": WEIGHT_BITS,
+        "column_head": whole,
+        "pe": whole + SCALE_LANE_BITS + 1,
+        "never": engine.spec.slice_bits,
+    }[engine.spec.dequantise]
 
 
-def int8_skew(engine: GemmEngineConfig) -> int:
-    """Operand skew, of weights that are INT8 already."""
-    activations = ACTIVATION_BITS * _triangle(engine.rows)
-    return activations + 2 * WEIGHT_BITS * _triangle(engine.cols)
+def skew(engine: GemmEngineConfig) -> int:
+    """Operand skew; weights wait one cycle more where a column of group sums is in front."""
+    activations = engine.spec.activation_bits * _triangle(engine.rows)
+    extra = engine.cols if engine.spec.after_group else 0
+    return activations + pe_weight_bits(engine) * (_triangle(engine.cols) + extra)
 
 
-def mixpe_control(engine: GemmEngineConfig) -> int:
-    """Control of the operands, from column to column: valid, first, last, signed."""
-    return 4 * engine.cols
+def operand_pipe(engine: GemmEngineConfig) -> int:
+    """What goes with the operands from column to column, and what waits for weights.
 
-
-def int8_operand_pipe(engine: GemmEngineConfig) -> int:
-    """Held scale lanes, activations and control that wait for weights, and control as MixPE's.
-
-    Control is valid, first and last.
+    Control is valid, first, last, and signed where the PEs need it.  A column whose PEs have
+    registers between operands and accumulator delays the start of its drain by as much.
     """
-    waiting = _DEQUANT_CYCLES * (ACTIVATION_BITS * engine.rows + 3)
-    return waiting + SCALE_LANE_BITS * engine.cols + 3 * (engine.cols - 1)
+    spec, cols = engine.spec, engine.cols
+    if spec.after_group:
+        return 4 * cols + (cols + 1) * spec.product_cycles
+    control = 4 if spec.dequantise == "pe" else 3
+    waiting = spec.wait_cycles * (spec.activation_bits * engine.rows + control)
+    held = 0 if spec.dequantise == "never" else SCALE_LANE_BITS * cols
+    return waiting + held + control * (cols - 1) + cols * spec.product_cycles
 
 
-def mixpe_result_pipe_column(engine: GemmEngineConfig) -> int:
-    """What goes with a drained row to a column's dequantiser.
+def result_pipe_column(engine: GemmEngineConfig) -> int:
+    """What goes with a drained row to a column's group dequantiser.
 
-    Its group sum, slot in the scale queue and nibble, and the scale that the slot held.
+    Its group sum, slot in the scale queue and nibble, and the scale that the slot held; a longer
+    dequantiser delays also where the row goes.
     """
-    return engine.group_sum_bits + _index_bits(engine.segments_in_flight) + 1 + SCALE_BITS
+    cycles = engine.spec.dequant_cycles
+    stage = engine.group_sum_bits + _index_bits(engine.segments_in_flight) + 1
+    return stage + cycles * SCALE_BITS + (cycles - 1) * (_bank_bits(engine) + 2)
 
 
-def mixpe_result_pipe(engine: GemmEngineConfig) -> int:
-    """:func:`mixpe_result_pipe_column` of all columns; the nibble goes one stage further."""
-    return engine.cols * mixpe_result_pipe_column(engine) + 1
+def result_pipe(engine: GemmEngineConfig) -> int:
+    """:func:`result_pipe_column` of all columns; the nibble goes one stage further."""
+    return engine.cols * result_pipe_column(engine) + 1
 
 
 def _bank_bits(engine: GemmEngineConfig) -> int:
@@ -79,11 +81,12 @@ def accumulator_pipe_column(engine: GemmEngineConfig) -> int:
     return (_bank_bits(engine) + 2) + (_bank_bits(engine) + 1)
 
 
-def mixpe_accumulator_pipe(engine: GemmEngineConfig) -> int:
-    """One stage after the column of group sums and one in each column; one for the tile's end."""
-    return engine.cols * accumulator_pipe_column(engine) + (_bank_bits(engine) + 2) + 1
+def accumulator_pipe(engine: GemmEngineConfig) -> int:
+    """A stage in each column, and one between two; the tile's end goes further.
 
-
-def int8_accumulator_pipe(engine: GemmEngineConfig) -> int:
-    """One stage between two columns; the tile's end goes one stage further."""
-    return engine.cols * accumulator_pipe_column(engine) - (_bank_bits(engine) + 2) + 1
+    After a column of group sums there is one stage more.
+    """
+    stages = engine.cols * accumulator_pipe_column(engine)
+    if engine.spec.after_group:
+        return stages + (_bank_bits(engine) + 2) + engine.spec.dequant_cycles
+    return stages - (_bank_bits(engine) + 2) + 1

@@ -1,6 +1,6 @@
 """Which hardware units an engine is made of: the map from a core to the units that are priced.
 
-A core that joins the project adds an entry to ``CORE_UNITS``; no pricing code changes.
+A core that joins the project adds the name of its PE; no pricing code changes.
 """
 
 from __future__ import annotations
@@ -9,14 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dovetail.arch import registers
-from dovetail.arch.engine import (
-    ACCUMULATOR_BITS,
-    ACTIVATION_BITS,
-    WEIGHT_BITS,
-    Core,
-    GemmEngineConfig,
-    SpadShape,
-)
+from dovetail.arch.cores import CORES, Core, CoreSpec
+from dovetail.arch.engine import GemmEngineConfig, SpadShape
 from dovetail.arch.events import STALLS, Event
 
 TIME_EVENTS = frozenset({Event.CYCLE, Event.STREAM, *STALLS})
@@ -121,108 +115,96 @@ def _register_bits(
     )
 
 
-def _idle_pe_bits(weight_bits: int) -> Operations:
+def _idle_pe_bits(engine: GemmEngineConfig, events: Mapping[Event, int]) -> int:
     """Operand registers of PEs through which operands pass on to others, or to nowhere."""
-
-    def bits(engine: GemmEngineConfig, events: Mapping[Event, int]) -> int:
-        idle = events.get(Event.STREAM, 0) * _pes(engine) - events.get(Event.PE_OP, 0)
-        return idle * (ACTIVATION_BITS + weight_bits)
-
-    return bits
+    idle = events.get(Event.STREAM, 0) * _pes(engine) - events.get(Event.PE_OP, 0)
+    return idle * (engine.spec.activation_bits + registers.pe_weight_bits(engine))
 
 
-def _idle_pes(weight_bits: int) -> Unit:
-    return Unit(
-        name="gemm.register_bit",
-        component="idle_pe",
-        event=Event.STREAM,
-        count=lambda _: 0,
-        in_array=True,
-        operations=_idle_pe_bits(weight_bits),
+_PE: Mapping[Core, str] = {
+    "mixpe_w4a8": "mixpe.pe_w4a8",
+    "multiply_w4a8": "mixpe.pe_w4a8_multiplier",
+    "int4": "int4.pe",
+    "mixpe_w4a16": "mixpe.pe_w4a16",
+    "int8": "int8.pe",
+    "shift_add_int8": "int8.pe_shift_add",
+    "dequant_w4a8": "dequant.pe_w4a8",
+    "dequant_w4a16": "dequant.pe_w4a16",
+    "fp16": "fp16.pe",
+}
+
+
+def _unit(
+    name: str,
+    component: str,
+    event: Event,
+    count: Callable[[GemmEngineConfig], int],
+    *,
+    in_array: bool = True,
+) -> Unit:
+    return Unit(name=name, component=component, event=event, count=count, in_array=in_array)
+
+
+def _after_group(family: str) -> tuple[Unit, ...]:
+    """Beside the PEs, of a core whose sums of activations and dequantisers are ``family``'s."""
+    return (
+        _unit(f"{family}.group_sum", "group_sum", Event.GROUP_SUM, _rows),
+        _unit(f"{family}.dequant", "dequantiser", Event.GROUP_DEQUANT, _cols),
+        # A slot is written and read once a segment; charging each of the segment's rows errs
+        # against MixPE.
+        _unit("mixpe.scale_queue", "scale_queue", Event.GROUP_DEQUANT, _cols),
+        _register_bits(
+            "column_pipe",
+            Event.GROUP_DEQUANT,
+            registers.result_pipe,
+            moved=registers.result_pipe_column,
+        ),
     )
 
 
-def _output_side(
-    accumulator_pipe: Callable[[GemmEngineConfig], int],
-) -> tuple[Unit, ...]:
-    return (
+def _units(core: Core, spec: CoreSpec) -> tuple[Unit, ...]:
+    """The array of a core, then the output side, which all cores have."""
+    parts = [
+        _unit(_PE[core], "pe", Event.PE_OP, _pes),
         Unit(
-            name="gemm.accumulate",
-            component="accumulator",
-            event=Event.ACCUMULATE,
-            count=_cols,
-            in_array=False,
+            name="gemm.register_bit",
+            component="idle_pe",
+            event=Event.STREAM,
+            count=lambda _: 0,
+            in_array=True,
+            operations=_idle_pe_bits,
         ),
+        _register_bits("skew", Event.STREAM, registers.skew),
+        _register_bits("column_pipe", Event.STREAM, registers.operand_pipe),
+    ]
+    accumulate, output_round = "gemm.accumulate", "gemm.output_round"
+    if spec.floating:
+        accumulate, output_round = "floating.accumulate_sum", "floating.output_round"
+    if spec.after_group:
+        family = {4: "int4", 8: "mixpe", 16: "floating"}[spec.activation_bits]
+        parts += _after_group(family)
+        if spec.floating:
+            accumulate = "floating.accumulate_scaled"
+    if spec.dequantise == "column_head":
+        parts.append(_unit("int8.weight_dequant", "dequantiser", Event.WEIGHT_DEQUANT, _cols))
+    return (
+        *parts,
+        _unit(accumulate, "accumulator", Event.ACCUMULATE, _cols, in_array=False),
         _register_bits(
             "accumulator",
             Event.ACCUMULATE,
-            accumulator_pipe,
+            registers.accumulator_pipe,
             moved=registers.accumulator_pipe_column,
             in_array=False,
         ),
-        Unit(
-            name="gemm.output_round",
-            component="output",
-            event=Event.OUTPUT,
-            count=_cols,
-            in_array=False,
-        ),
+        _unit(output_round, "output", Event.OUTPUT, _cols, in_array=False),
     )
 
 
 CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
-    "mixpe_w4a8": (
-        Unit(name="mixpe.pe_w4a8", component="pe", event=Event.PE_OP, count=_pes, in_array=True),
-        _idle_pes(WEIGHT_BITS),
-        Unit(
-            name="mixpe.group_sum",
-            component="group_sum",
-            event=Event.GROUP_SUM,
-            count=_rows,
-            in_array=True,
-        ),
-        Unit(
-            name="mixpe.dequant",
-            component="dequantiser",
-            event=Event.GROUP_DEQUANT,
-            count=_cols,
-            in_array=True,
-        ),
-        Unit(
-            name="mixpe.scale_queue",
-            component="scale_queue",
-            # A slot is written and read once a segment; charging each of the segment's rows errs
-            # against MixPE.
-            event=Event.GROUP_DEQUANT,
-            count=_cols,
-            in_array=True,
-        ),
-        _register_bits("skew", Event.STREAM, registers.mixpe_skew),
-        _register_bits("column_pipe", Event.STREAM, registers.mixpe_control),
-        _register_bits(
-            "column_pipe",
-            Event.GROUP_DEQUANT,
-            registers.mixpe_result_pipe,
-            moved=registers.mixpe_result_pipe_column,
-        ),
-        *_output_side(registers.mixpe_accumulator_pipe),
-    ),
-    "int8": (
-        Unit(name="int8.pe", component="pe", event=Event.PE_OP, count=_pes, in_array=True),
-        _idle_pes(2 * WEIGHT_BITS),
-        Unit(
-            name="int8.weight_dequant",
-            component="dequantiser",
-            event=Event.WEIGHT_DEQUANT,
-            count=_cols,
-            in_array=True,
-        ),
-        _register_bits("skew", Event.STREAM, registers.int8_skew),
-        _register_bits("column_pipe", Event.STREAM, registers.int8_operand_pipe),
-        *_output_side(registers.int8_accumulator_pipe),
-    ),
+    core: _units(core, spec) for core, spec in CORES.items()
 }
-"""The units of each compute core, and of the output side that all cores share."""
+"""The units of each compute core, and of the output side."""
 
 
 def _operand_spad(
@@ -271,8 +253,8 @@ SCRATCHPADS = (
         component="accumulator_spad",
         read=Event.ACCUMULATOR_READ,
         write=Event.ACCUMULATOR_WRITE,
-        read_bits=lambda engine: engine.cols * ACCUMULATOR_BITS,
-        write_bits=lambda engine: engine.cols * ACCUMULATOR_BITS,
+        read_bits=lambda engine: engine.cols * engine.accumulator_bits,
+        write_bits=lambda engine: engine.cols * engine.accumulator_bits,
         capacity_bits=lambda engine: 8 * engine.accumulator_buffer_bytes,
     ),
 )

@@ -2,13 +2,13 @@
 
 Every block of ``rows`` activation rows or ``cols`` output channels is contiguous and starts a new
 scratchpad row; within it follow the k (for scales, the groups), one slice each.  A slice of weights
-is one nibble of ``cols`` channels; an INT8 weight takes two, its low nibbles and then its high
-ones.  Rows, columns and k beyond the GEMM are zero.
+is one nibble of ``cols`` channels, of which an INT8 weight takes two, its low nibbles and then its
+high ones; FP16 weights are a slice each.  Rows, columns and k beyond the GEMM are zero.
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,24 +29,24 @@ def pack_operands(
     -------
     uint8, shape (output_address * port_bits / 8,)
     """
-    activations = _blocks(operands.activations.view(np.uint8), config.rows, config.rows_padded)
-    weights = _blocks(operands.weights.view(np.uint8), config.cols, config.cols_padded)
-    planes = [weights & 15] + ([weights >> 4] if descriptor.int8 else [])
-    nibbles = np.stack(planes, axis=2).reshape(weights.shape[0], -1, config.cols_padded)
+    spec = config.spec
+    activations = _blocks(_bits(operands.activations), config.rows, config.rows_padded)
+    weights = _blocks(_bits(operands.weights), config.cols, config.cols_padded)
+    if spec.slice_bits == 4:
+        planes = [weights & 15] + ([weights >> 4] if descriptor.unscaled else [])
+        weights = np.stack(planes, axis=2).reshape(weights.shape[0], -1, config.cols_padded)
     parts = [
-        _to_rows(activations, config.activation, descriptor.activation_block_beats),
         _to_rows(
-            nibbles[:, :, 0::2] | nibbles[:, :, 1::2] << 4,
-            config.weight,
-            descriptor.weight_block_beats,
+            _to_bytes(activations, spec.activation_bits),
+            config.activation,
+            descriptor.activation_block_beats,
         ),
+        _to_rows(_to_bytes(weights, spec.slice_bits), config.weight, descriptor.weight_block_beats),
     ]
     if operands.scale is not None and operands.zero is not None:
         lane = (operands.scale | operands.zero << SCALE_BITS).astype(np.uint16)
         lanes = _blocks(lane, config.cols, config.cols_padded)
-        parts.append(
-            _to_rows(lanes.astype("<u2").view(np.uint8), config.scale, descriptor.scale_block_beats)
-        )
+        parts.append(_to_rows(_to_bytes(lanes, 16), config.scale, descriptor.scale_block_beats))
     return np.concatenate(parts)
 
 
@@ -76,6 +76,20 @@ def unpack_outputs(
     """Results from the beats that the engine wrote: int16 of shape (m, n)."""
     at = output_bytes(config, descriptor)
     return (image[at] | image[at + 1].astype(np.uint16) << 8).astype(np.uint16).view(np.int16)
+
+
+def _bits(matrix: NDArray[np.int8] | NDArray[np.uint16]) -> NDArray[Any]:
+    """Bit patterns of operands: bytes of integers, halfwords of FP16."""
+    return matrix if matrix.dtype == np.uint16 else matrix.view(np.uint8)
+
+
+def _to_bytes(lanes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
+    """Bytes of lanes of 4, 8 or 16 bits; two nibbles of a slice share a byte."""
+    if bits == 4:
+        nibbles = lanes & 15
+        packed: NDArray[np.uint8] = nibbles[:, :, 0::2] | nibbles[:, :, 1::2] << 4
+        return packed
+    return lanes.astype(f"<u{bits // 8}").view(np.uint8)
 
 
 def _blocks(matrix: NDArray[Word], block: int, padded: int) -> NDArray[Word]:

@@ -27,17 +27,18 @@ class GemmOperands:
 
     Attributes
     ----------
-    activations : int8, shape (m, k)
-    weights : int8, shape (n, k)
-        INT4 codes (-8..7, or 0..15 with a zero point), or INT8.
+    activations : int8 or uint16, shape (m, k)
+        Integers, or bits of FP16.
+    weights : int8 or uint16, shape (n, k)
+        INT4 codes (-8..7, or 0..15 with a zero point), INT8, or bits of FP16.
     scale, zero : int64, shape (n, groups)
-        0..4095 and 0..15; None for INT8 weights, which have no groups.
+        0..4095 and 0..15; None for weights without scales, which have no groups.
     group : int
         Length of a group along k.
     """
 
-    activations: NDArray[np.int8]
-    weights: NDArray[np.int8]
+    activations: NDArray[np.int8] | NDArray[np.uint16]
+    weights: NDArray[np.int8] | NDArray[np.uint16]
     scale: NDArray[np.int64] | None
     zero: NDArray[np.int64] | None
     group: int
@@ -54,7 +55,9 @@ class GemmOperands:
                 f"k={self.weights.shape[1]}; the two must be equal"
             )
         if (self.scale is None) != (self.zero is None):
-            raise ShapeError("scale and zero must both be given, or both be None for INT8 weights")
+            raise ShapeError(
+                "scale and zero must both be given, or both be None for weights without scales"
+            )
         expected = (self.weights.shape[0], -(-self.weights.shape[1] // self.group))
         for name in ("scale", "zero"):
             array = getattr(self, name)

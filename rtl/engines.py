@@ -1,23 +1,75 @@
-"""Engines by the name of their core: the one table from ``config.core`` to a component."""
+"""Engines by the name of their core: the one table from ``config.core`` to components."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from dovetail.arch.cores import Core as CoreName
 from dovetail.arch.engine import GemmEngineConfig
+from dovetail.rtl.gemm.accumulate import Accumulate
+from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.engine import GemmEngine
-from dovetail.rtl.int8.core import Int8Core
-from dovetail.rtl.mixpe.core import MixpeCore
+from dovetail.rtl.gemm.output import OutputRound
+from dovetail.rtl.gemm.pe import OutputStationaryPe
+from dovetail.rtl.int8.core import BeforeLoopCore
+from dovetail.rtl.int8.dequant_pe import DequantPe
+from dovetail.rtl.int8.pe import Int8Pe
+from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
+from dovetail.rtl.mixpe.core import AfterGroupCore
+from dovetail.rtl.mixpe.dequant import GroupDequant
+from dovetail.rtl.mixpe.group_sum import GroupSumPe
+from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
+from dovetail.rtl.mixpe.parts import AfterGroupParts
+from dovetail.rtl.mixpe.pe import MixpePe
 from dovetail.rtl.verilog import verilog
 
-__all__ = ["engine", "engine_verilog"]
+__all__ = ["compute_core", "engine", "engine_verilog"]
 
-_CORES = {"mixpe_w4a8": MixpeCore, "int8": Int8Core}
+
+def _multiplier(config: GemmEngineConfig) -> OutputStationaryPe:
+    return MultiplierPe(
+        activation_bits=config.spec.activation_bits, sum_bits=config.pe_accumulator_bits
+    )
+
+
+_PES: Mapping[CoreName, Callable[[GemmEngineConfig], OutputStationaryPe]] = {
+    "mixpe_w4a8": lambda config: MixpePe(sum_bits=config.pe_accumulator_bits),
+    "multiply_w4a8": _multiplier,
+    "int4": _multiplier,
+    "int8": lambda config: Int8Pe(sum_bits=config.pe_accumulator_bits),
+    "shift_add_int8": lambda config: Int8ShiftAddPe(sum_bits=config.pe_accumulator_bits),
+    "dequant_w4a8": lambda config: DequantPe(sum_bits=config.pe_accumulator_bits),
+}
+
+
+def after_group_parts(config: GemmEngineConfig) -> AfterGroupParts:
+    """Components of a core that dequantises after the group."""
+    dequant = GroupDequant(p_bits=config.pe_accumulator_bits, s_bits=config.group_sum_bits)
+    return AfterGroupParts(
+        pe=_PES[config.core](config),
+        group_sum=GroupSumPe(
+            activation_bits=config.spec.activation_bits, sum_bits=config.group_sum_bits
+        ),
+        dequant=dequant,
+        accumulate=Accumulate(increment_bits=dequant.o_bits),
+    )
+
+
+def compute_core(config: GemmEngineConfig) -> Core:
+    """The compute core of ``config``."""
+    if config.spec.after_group:
+        return AfterGroupCore(config, after_group_parts(config))
+    return BeforeLoopCore(
+        config,
+        pe=_PES[config.core](config),
+        accumulate=Accumulate(increment_bits=config.pe_accumulator_bits),
+    )
 
 
 def engine(config: GemmEngineConfig) -> GemmEngine:
     """The engine of ``config`` with its core."""
-    return GemmEngine(config, _CORES[config.core](config))
+    return GemmEngine(config, compute_core(config), OutputRound())
 
 
 @lru_cache(maxsize=8)

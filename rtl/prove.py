@@ -167,7 +167,7 @@ class PeStepMiter(Miter):
 
     def __init__(self, pe: MixpePe) -> None:
         self._pe = pe
-        total = Out(signed(pe.sum_bits))
+        total = Out(pe.sum_shape)
         super().__init__({**pe.signature.members, "accumulator": total})
 
     def elaborate(self, platform: object) -> Elaboratable:
@@ -178,9 +178,9 @@ class PeStepMiter(Miter):
                 m.d.comb += getattr(pe, name).eq(getattr(self, name))
         control: Any = self.control_i
         product = Signal(signed(12))
-        total = Signal(signed(pe.sum_bits))
+        total = Signal(pe.sum_shape)
         m.d.comb += [
-            product.eq(self.a_i * Mux(control.signed, self.w_i.as_signed(), self.w_i)),
+            product.eq(self.a_i.as_signed() * Mux(control.signed, self.w_i.as_signed(), self.w_i)),
             total.eq(Mux(control.first, product, self.accumulator + product)),
         ]
         m.d.sync += [

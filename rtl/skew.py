@@ -1,13 +1,24 @@
-"""Skew registers: lane ``i`` of a word arrives ``i`` cycles later than lane 0."""
+"""Delays: whole values by some cycles, and lane ``i`` of a word by ``i`` cycles."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from amaranth import Cat, Module, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Skew"]
+__all__ = ["Skew", "delayed"]
+
+
+def delayed(m: Module, value: Any, cycles: int, *, name: str) -> Any:
+    """``value`` as it was ``cycles`` cycles ago; the value itself for 0."""
+    for step in range(cycles):
+        register = Signal(value.shape(), name=f"{name}_{step}")
+        m.d.sync += register.eq(value)
+        value = register
+    return value
 
 
 class Skew(wiring.Component):
@@ -40,9 +51,9 @@ class Skew(wiring.Component):
         for lane in range(self._lanes):
             value = self.i.word_select(lane, self._lane_bits)
             for step in range(lane + self._extra):
-                delayed = Signal(self._lane_bits, name=f"lane_{lane}_{step}", reset_less=True)
-                m.d.sync += delayed.eq(value)
-                value = delayed
+                register = Signal(self._lane_bits, name=f"lane_{lane}_{step}", reset_less=True)
+                m.d.sync += register.eq(value)
+                value = register
             outputs.append(value)
         m.d.comb += self.o.eq(Cat(*outputs))
         return m

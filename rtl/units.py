@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dovetail.arch.engine import INT8_ACCUMULATOR_BITS, GemmEngineConfig
+from dovetail.arch.cores import Core
+from dovetail.arch.engine import K_TILE_SUM_BITS, GemmEngineConfig
 from dovetail.errors import ConfigError
 from dovetail.rtl.gemm.accumulate import Accumulate
 from dovetail.rtl.gemm.output import OutputRound
+from dovetail.rtl.int8.dequant_pe import DequantPe
 from dovetail.rtl.int8.pe import Int8Pe
+from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
 from dovetail.rtl.int8.weight_dequant import WeightDequant
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
+from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
 from dovetail.rtl.mixpe.pe import MixpePe
 from dovetail.rtl.mixpe.scale_queue import ScaleQueue
 from dovetail.rtl.skew import Skew
@@ -30,39 +34,64 @@ class _Recipe:
     axis: Axis | None = None
 
 
-def _engine(max_group: int) -> GemmEngineConfig:
-    return GemmEngineConfig(rows=1, cols=1, max_group=max_group)
+def _engine(core: Core, max_group: int) -> GemmEngineConfig:
+    return GemmEngineConfig(core=core, rows=1, cols=1, max_group=max_group)
 
 
-def _group_dequant_widths(max_group: int) -> dict[str, int]:
-    engine = _engine(max_group)
+def _by_group(
+    make: Callable[..., Any], widths: Callable[[GemmEngineConfig], dict[str, int]], core: Core
+) -> _Recipe:
+    """A unit whose widths are those of an engine of ``core`` and of a longest group."""
+    return _Recipe(make=make, widths=lambda group: widths(_engine(core, group)), axis="max_group")
+
+
+def _sum(engine: GemmEngineConfig) -> dict[str, int]:
+    return {"sum_bits": engine.pe_accumulator_bits}
+
+
+def _activation_and_sum(engine: GemmEngineConfig) -> dict[str, int]:
+    return {
+        "activation_bits": engine.spec.activation_bits,
+        "sum_bits": engine.pe_accumulator_bits,
+    }
+
+
+def _group_sum(engine: GemmEngineConfig) -> dict[str, int]:
+    return {"activation_bits": engine.spec.activation_bits, "sum_bits": engine.group_sum_bits}
+
+
+def _group_dequant(engine: GemmEngineConfig) -> dict[str, int]:
     return {"p_bits": engine.pe_accumulator_bits, "s_bits": engine.group_sum_bits}
 
 
+def _k_tile_sum(_: int) -> dict[str, int]:
+    return {"sum_bits": K_TILE_SUM_BITS}
+
+
+def _fixed(**widths: int) -> Callable[[int], dict[str, int]]:
+    return lambda _: widths
+
+
 _RECIPES: Mapping[str, _Recipe] = {
-    "mixpe.pe_w4a8": _Recipe(
-        make=MixpePe,
-        widths=lambda max_group: {"sum_bits": _engine(max_group).pe_accumulator_bits},
-        axis="max_group",
-    ),
-    "mixpe.group_sum": _Recipe(
-        make=GroupSumPe,
-        widths=lambda max_group: {"sum_bits": _engine(max_group).group_sum_bits},
-        axis="max_group",
-    ),
-    "mixpe.dequant": _Recipe(make=GroupDequant, widths=_group_dequant_widths, axis="max_group"),
+    "mixpe.pe_w4a8": _by_group(MixpePe, _sum, "mixpe_w4a8"),
+    "mixpe.pe_w4a8_multiplier": _by_group(MultiplierPe, _activation_and_sum, "multiply_w4a8"),
+    "mixpe.group_sum": _by_group(GroupSumPe, _group_sum, "mixpe_w4a8"),
+    "mixpe.dequant": _by_group(GroupDequant, _group_dequant, "mixpe_w4a8"),
     "mixpe.scale_queue": _Recipe(
         make=ScaleQueue, widths=lambda depth: {"depth": depth}, axis="depth"
     ),
-    "int8.pe": _Recipe(make=Int8Pe, widths=lambda _: {"sum_bits": INT8_ACCUMULATOR_BITS}),
-    "int8.weight_dequant": _Recipe(make=WeightDequant, widths=lambda _: {}),
+    "int4.pe": _by_group(MultiplierPe, _activation_and_sum, "int4"),
+    "int4.group_sum": _by_group(GroupSumPe, _group_sum, "int4"),
+    "int4.dequant": _by_group(GroupDequant, _group_dequant, "int4"),
+    "int8.pe": _Recipe(make=Int8Pe, widths=_k_tile_sum),
+    "int8.pe_shift_add": _Recipe(make=Int8ShiftAddPe, widths=_k_tile_sum),
+    "int8.weight_dequant": _Recipe(make=WeightDequant, widths=_fixed()),
+    "dequant.pe_w4a8": _Recipe(make=DequantPe, widths=_k_tile_sum),
     # The increment of a MixPE column with max_group = 128; the adder is 48 bits wide in any case.
-    "gemm.accumulate": _Recipe(make=Accumulate, widths=lambda _: {"increment_bits": 36}),
+    "gemm.accumulate": _Recipe(make=Accumulate, widths=_fixed(increment_bits=36)),
     # One flip-flop between units: of the skew, of a pipe.
-    "gemm.register_bit": _Recipe(
-        make=Skew, widths=lambda _: {"lanes": 1, "lane_bits": 1, "extra": 1}
-    ),
-    "gemm.output_round": _Recipe(make=OutputRound, widths=lambda _: {}),
+    "gemm.register_bit": _Recipe(make=Skew, widths=_fixed(lanes=1, lane_bits=1, extra=1)),
+    "gemm.output_round": _Recipe(make=OutputRound, widths=_fixed()),
 }
 
 

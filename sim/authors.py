@@ -11,13 +11,19 @@ from dataclasses import dataclass, replace
 
 from dovetail.arch.authors import AuthorsDesign, authors_model
 from dovetail.arch.mixpe import MixpeDesign
+from dovetail.errors import ConfigError
 from dovetail.models.authors import AuthorsOp, authors_network, authors_operators
 from dovetail.models.networks.mixpe_authors import AUTHORS_BATCH
 from dovetail.models.trace import Trace
 from dovetail.sim.authors_search import AuthorsCost, best_mapping
 
 # The core of a Dovetail engine, and the authors' design that has such PEs.
-_DESIGN_OF_CORE = {"mixpe_w4a8": "mixpe-w4a8", "int8": "int8"}
+_DESIGN_OF_CORE = {
+    "mixpe_w4a8": "mixpe-w4a8",
+    "mixpe_w4a16": "mixpe-w4a16",
+    "int8": "int8",
+    "fp16": "fp16",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +128,13 @@ def account_as_authors(design: MixpeDesign, trace: Trace) -> AuthorsResult:
     Rows, columns and core are those of ``design``.  Buffers, DRAM, clock and PE power are the
     authors', whose energies hold for no others; so are group size and precisions.
     """
-    theirs = authors_model().design(_DESIGN_OF_CORE[design.engine.core])
+    core = design.engine.core
+    if core not in _DESIGN_OF_CORE:
+        raise ConfigError(
+            f"core={core} is not among the authors' designs, so their accounting does not apply; "
+            f"use one of {', '.join(_DESIGN_OF_CORE)}"
+        )
+    theirs = authors_model().design(_DESIGN_OF_CORE[core])
     array = replace(theirs, rows=design.engine.rows, cols=design.engine.cols)
     return _simulate(array, trace.network, trace.batch)
 

@@ -19,15 +19,18 @@ from dovetail.sim.result import GemmResult
 
 def engine_timing(config: GemmEngineConfig) -> EngineTiming:
     """Collect the constants of ``config`` that determine time."""
-    nibble_array = int(config.core != "int8")
+    spec = config.spec
     return EngineTiming(
         rows=config.rows,
         cols=config.cols,
         drain_cycles=config.drain_cycles,
         result_latency=config.result_latency_cycles,
         dram_latency=config.dram_latency_cycles,
-        group_segments=nibble_array,
-        nibble_passes=nibble_array,
+        group_segments=int(spec.group_segments),
+        nibble_passes=int(spec.nibble_passes),
+        unscaled_slices=config.weight_slices,
+        after_group=int(spec.after_group),
+        head_dequant=int(spec.dequantise == "column_head"),
         **_spad("a", config.activation),
         **_spad("w", config.weight),
         **_spad("s", config.scale),
@@ -143,5 +146,5 @@ def gemm_registers(d: Descriptor) -> Registers:
         tile_k=d.tile_k,
         group=1 << d.group_log2,
         n_outer=d.n_outer,
-        int8=d.int8,
+        unscaled=d.unscaled,
     )

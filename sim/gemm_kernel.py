@@ -31,6 +31,9 @@ class EngineTiming(NamedTuple):
     dram_latency: int
     group_segments: int  # 1: a segment is a group; 0: a whole k tile
     nibble_passes: int  # 1: INT8 weights take two passes
+    unscaled_slices: int  # slices of a weight without group scales; a quantised one has one
+    after_group: int  # 1: group sums are scaled
+    head_dequant: int  # 1: weights are dequantised at the columns' heads
     a_slices: int  # slices per scratchpad row, and beats per row
     a_beats: int
     w_slices: int
@@ -55,7 +58,7 @@ class Registers(NamedTuple):
     tile_k: int
     group: int
     n_outer: int
-    int8: int
+    unscaled: int
 
 
 LOG_COLUMNS = 15
@@ -122,7 +125,7 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     valid_cols = n_count * t.cols
     if n0 + n_count == r.n_blocks:
         valid_cols += r.cols_last - t.cols
-    planes = 1 + r.int8
+    planes = t.unscaled_slices if r.unscaled else 1
 
     # Load: one command a block and cycle, one beat a cycle; a block has a beat at least, so only
     # the first command can delay the data.
@@ -133,7 +136,7 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         rows = _block_rows(k0 * planes, k_count * planes, t.w_slices)
         w_beats = n_count * rows * t.w_beats
         commands = n_count
-        if not r.int8:
+        if not r.unscaled:
             s_beats = n_count * _block_rows(g0, g_count, t.s_slices) * t.s_beats
             commands += n_count
         load_w = max(s[_COMMAND], s[_W_FREE])
@@ -163,7 +166,7 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         output_free = s[_O_FREE]
         e[_STALL_OUTPUT] += max(0, output_free - now)
         now = max(now, output_free)
-    passes = 2 if r.int8 and t.nibble_passes else 1
+    passes = 2 if r.unscaled and t.nibble_passes else 1
     if t.group_segments:
         groups = g_count
         short = k_count - (g_count - 1) * r.group
@@ -203,14 +206,14 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     w_rows += _block_rows(k0 + (groups - 1) * length, short, w_slices)
     e[_ACTIVATION_READ] += array_tiles * passes * a_rows
     e[_WEIGHT_READ] += array_tiles * passes * w_rows
-    if not r.int8:
+    if not r.unscaled:
         e[_SCALE_READ] += array_tiles * _block_rows(g0, g_count, t.s_slices)
     results = groups * passes * valid_rows * valid_cols
     e[_ACCUMULATE] += results
-    if t.group_segments:
+    if t.after_group:
         e[_GROUP_SUM] += passes * k_count * n_count * valid_rows
         e[_GROUP_DEQUANT] += results
-    elif not r.int8:
+    elif t.head_dequant and not r.unscaled:
         e[_WEIGHT_DEQUANT] += k_count * m_count * valid_cols
     drained = groups * passes * n_count * valid_rows
     e[_ACCUMULATOR_WRITE] += drained

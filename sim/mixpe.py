@@ -6,14 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dovetail.arch.cores import WeightFormat
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import (
-    SMALLEST_TILE,
-    Gemm,
-    TileMapping,
-    WeightFormat,
-    mapping_problem,
-)
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.models.trace import GemmOp, Operand, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
@@ -25,14 +20,16 @@ MAPPING_SLACK = 0.01
 
 
 def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
-    """The GEMM that ``design`` runs for ``op``: stored weights INT4 in groups, computed ones INT8.
+    """The GEMM that ``design`` runs for ``op``: stored weights in groups, computed ones without.
 
-    Computed INT8 operands (keys, values) have no groups; their segments are as long as the PEs'
-    accumulators and the scratchpads allow.
+    Weights without scales (keys, values, everything of the FP16 core) have no groups; their
+    segments are as long as the PEs' accumulators and the scratchpads allow.
     """
     engine = design.engine
-    if op.weights == "activation" and design.kv_bits == 8:
-        gemm = Gemm(m=op.m, n=op.n, k=op.k, weight_format="int8", group=engine.max_group)
+    spec = engine.spec
+    computed = op.weights == "activation" and design.kv_bits == 8
+    if computed or spec.dequantise == "never":
+        gemm = Gemm(m=op.m, n=op.n, k=op.k, weight_format=spec.computed, group=engine.max_group)
         while gemm.group > 1 and mapping_problem(engine, gemm, SMALLEST_TILE):
             gemm = replace(gemm, group=gemm.group // 2)
         return gemm

@@ -7,7 +7,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import ACCUMULATOR_BITS
+from dovetail.arch.engine import FIXED_ACCUMULATOR_BITS
 
 __all__ = ["Accumulate"]
 
@@ -35,20 +35,21 @@ class Accumulate(wiring.Component):
     """
 
     def __init__(self, *, increment_bits: int) -> None:
-        self._increment_bits = increment_bits
+        self.increment_shape = signed(increment_bits)
+        self.shape = signed(FIXED_ACCUMULATOR_BITS)
         super().__init__(
             {
                 "first": In(1),
-                "increment": In(signed(increment_bits)),
-                "stored": In(signed(ACCUMULATOR_BITS)),
-                "o": Out(signed(ACCUMULATOR_BITS)),
+                "increment": In(self.increment_shape),
+                "stored": In(self.shape),
+                "o": Out(self.shape),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         first = Signal()
-        increment = Signal(signed(self._increment_bits))
+        increment = Signal(self.increment_shape)
         m.d.sync += [first.eq(self.first), increment.eq(self.increment)]
         m.d.comb += self.o.eq(Mux(first, 0, self.stored) + increment)
         return m

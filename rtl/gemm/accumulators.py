@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, signed
+from typing import Any
+
+from amaranth import Module, Mux, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-
-from dovetail.arch.engine import ACCUMULATOR_BITS
-from dovetail.rtl.gemm.accumulate import Accumulate
 
 __all__ = ["AccumulatorBank"]
 
 
 class AccumulatorBank(wiring.Component):
-    """Add a stream of increments to addressed 48-bit accumulators; read the other half.
+    """Add a stream of increments to addressed accumulators; read the other half.
 
     Each half is one memory with one read and one write port.  The half that accumulates is never
     the half that is read back, so the two users share its read port.
@@ -23,28 +22,28 @@ class AccumulatorBank(wiring.Component):
     :Throughput: one increment and one read-back per cycle; the same address at most every second
         cycle.
     :Ready path: none.
-    :Reference: integer addition modulo 2^48.
+    :Reference: that of the adder.
 
     Parameters
     ----------
     depth : int
         Accumulators in each half.
-    increment_bits : int
-        Width of the signed increment.
+    accumulate : wiring.Component
+        The adder, with ports and timing of :class:`~dovetail.rtl.gemm.accumulate.Accumulate`.
 
     Members
     -------
     valid, address, half, first : In
         Where the increment of the same cycle goes; ``first`` stores instead of adding.
-    increment : signed(increment_bits)
+    increment : accumulate.increment_shape
     read, read_address, read_half : In
         Read-back; the data hold while ``read`` is low.
-    read_data : signed(48)
+    read_data : accumulate.shape
     """
 
-    def __init__(self, *, depth: int, increment_bits: int) -> None:
+    def __init__(self, *, depth: int, accumulate: Any) -> None:
         self._depth = depth
-        self._increment_bits = increment_bits
+        self._accumulate = accumulate
         address_bits = max(1, (depth - 1).bit_length())
         super().__init__(
             {
@@ -52,11 +51,11 @@ class AccumulatorBank(wiring.Component):
                 "address": In(address_bits),
                 "half": In(1),
                 "first": In(1),
-                "increment": In(signed(increment_bits)),
+                "increment": In(accumulate.increment_shape),
                 "read": In(1),
                 "read_address": In(address_bits),
                 "read_half": In(1),
-                "read_data": Out(signed(ACCUMULATOR_BITS)),
+                "read_data": Out(accumulate.shape),
             }
         )
 
@@ -65,7 +64,7 @@ class AccumulatorBank(wiring.Component):
         valid = Signal()
         half = Signal()
         address = Signal.like(self.address)
-        m.submodules.accumulate = accumulate = Accumulate(increment_bits=self._increment_bits)
+        m.submodules.accumulate = accumulate = self._accumulate
         read_half = Signal()
         stored = []
         m.d.sync += [
@@ -76,7 +75,7 @@ class AccumulatorBank(wiring.Component):
         with m.If(self.read):
             m.d.sync += read_half.eq(self.read_half)
         for index in range(2):
-            bank = memory.Memory(shape=signed(ACCUMULATOR_BITS), depth=self._depth, init=[])
+            bank = memory.Memory(shape=accumulate.shape, depth=self._depth, init=[])
             m.submodules[f"half_{index}"] = bank
             read, write = bank.read_port(), bank.write_port()
             adds = Signal(name=f"adds_{index}")

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import ACCUMULATOR_BITS, SCALE_LANE_BITS, GemmEngineConfig
+from dovetail.arch.engine import SCALE_LANE_BITS, GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.leaf import Leaf
@@ -30,7 +30,7 @@ def operands(config: GemmEngineConfig) -> data.StructLayout:
             "scales": config.cols * SCALE_LANE_BITS,
             "scale_valid": 1,  # first k of a group (of a segment, for INT8 weights)
             "odd": 1,  # which half of a two-slice weight word
-            "int8": 1,
+            "unscaled": 1,
             "signed": 1,
             "first": 1,  # first and last k of a segment
             "last": 1,
@@ -43,7 +43,7 @@ class Core(wiring.Component):
     """Base of all compute cores: operands in, accumulator rows out.
 
     A core takes one k of ``rows`` activations and ``cols`` weights a cycle, sums segments, and adds
-    what it makes of each sum to 48-bit accumulators, which the engine reads back by rows.
+    what it makes of each sum to accumulators, which the engine reads back by rows.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Core(wiring.Component):
         Rows and columns of ``i`` that belong to the GEMM, for the counters.
     read, read_address, read_half : In
         Read-back of a row of accumulators; data one cycle later, held while ``read`` is low.
-    read_data : 48 * cols bits
+    read_data : accumulator_bits * cols bits
     tile_ready : unsigned(1)
         High for one cycle when the last row of an output tile can be read in the next cycle.
     drained_cols : unsigned
@@ -83,7 +83,7 @@ class Core(wiring.Component):
             "read": In(1),
             "read_address": In(range(config.accumulator_half_tiles * config.rows)),
             "read_half": In(1),
-            "read_data": Out(ACCUMULATOR_BITS * config.cols),
+            "read_data": Out(config.accumulator_bits * config.cols),
             "tile_ready": Out(1),
             "drained_cols": Out(range(config.cols + 1)),
             "drained_add": Out(1),

@@ -15,7 +15,7 @@ SIZE_BITS = 21  # of a count of blocks, groups, k or beats
 _NARROW = {
     "group_log2": 4,
     "n_outer": 1,
-    "int8": 1,
+    "unscaled": 1,
     "signed": 1,
     "output_shift": 6,
     "weight_shift": 4,

@@ -45,6 +45,8 @@ class GemmEngine(wiring.Component):
     config : GemmEngineConfig
     core : Core
         The compute core; it must have been made for ``config``.
+    output_round : wiring.Component
+        Of :class:`~dovetail.rtl.gemm.writer.Writer`.
 
     Members
     -------
@@ -62,10 +64,10 @@ class GemmEngine(wiring.Component):
         Event counters of the GEMM that runs or ran last.
     """
 
-    def __init__(self, config: GemmEngineConfig, core: Core) -> None:
+    def __init__(self, config: GemmEngineConfig, core: Core, output_round: Any) -> None:
         self._config = config
         self._core = core
-        self._writer = Writer(config)
+        self._writer = Writer(config, output_round)
         members: dict[str, Any] = {
             "start": In(stream.Signature(DESCRIPTOR)),
             "command": Out(stream.Signature(READ_COMMAND)),
@@ -193,8 +195,8 @@ class GemmEngine(wiring.Component):
             now.valid.eq(wait.valid),
             now.scale_valid.eq(wait.scale_valid),
             now.odd.eq(wait.odd),
-            now.int8.eq(d.int8),
-            now.signed.eq(Mux(d.int8, wait.high, d.signed)),
+            now.unscaled.eq(d.unscaled),
+            now.signed.eq(Mux(d.unscaled, wait.high, d.signed)),
             now.first.eq(wait.first),
             now.last.eq(wait.last),
             now.segment.eq(wait.segment),

@@ -94,8 +94,8 @@ class LoadWalk(wiring.Component):
         with m.If(loop.w_new & ~weights_done):
             beats_per_row = config.weight.beats_per_row
             current(Operand.WEIGHT, "w", d.weight_block_beats, loop.n_count, beats_per_row)
-            m.d.comb += self.last_of_weights.eq(block_last & d.int8)
-        with m.Elif(loop.w_new & ~d.int8 & ~scales_done):
+            m.d.comb += self.last_of_weights.eq(block_last & d.unscaled)
+        with m.Elif(loop.w_new & ~d.unscaled & ~scales_done):
             beats_per_row = config.scale.beats_per_row
             current(Operand.SCALE, "s", d.scale_block_beats, loop.n_count, beats_per_row)
             m.d.comb += self.last_of_weights.eq(block_last)

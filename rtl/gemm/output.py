@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.arch.engine import ACCUMULATOR_BITS, OUTPUT_BITS
+from dovetail.arch.engine import FIXED_ACCUMULATOR_BITS, OUTPUT_BITS
 from dovetail.rtl.rounding import RoundingShift
 
 __all__ = ["OutputRound"]
@@ -12,4 +12,4 @@ class OutputRound(RoundingShift):
     """The only rounding of an output: 48-bit fixed point to 16 bits, half to even, saturated."""
 
     def __init__(self) -> None:
-        super().__init__(in_bits=ACCUMULATOR_BITS, out_bits=OUTPUT_BITS)
+        super().__init__(in_bits=FIXED_ACCUMULATOR_BITS, out_bits=OUTPUT_BITS)

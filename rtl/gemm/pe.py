@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value, signed
+from amaranth import Module, Mux, Shape, Signal, Value
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
+
+from dovetail.rtl.skew import delayed
 
 __all__ = ["PE_CONTROL", "OutputStationaryPe"]
 
@@ -24,7 +26,7 @@ PE_CONTROL = data.StructLayout(
 
 
 class OutputStationaryPe(wiring.Component):
-    """Accumulate ``a * w`` over a segment, then hand the sum to the column's drain chain.
+    """Accumulate products over a segment, then hand the sum to the column's drain chain.
 
     Operands move on to the right and down each cycle.  The finished sum is copied to a drain
     register, so the next segment accumulates while the column shifts its results down.  A row
@@ -33,76 +35,94 @@ class OutputStationaryPe(wiring.Component):
     that arrives in the same cycle wins over the shift: the row's old content has moved on by then,
     as long as segments end ``rows`` cycles apart.
 
-    :Latency: 1 cycle from the operands with ``last`` to ``sum_o``.
+    :Latency: 1 + ``product_cycles`` cycles from the operands with ``last`` to ``sum_o``.
     :Throughput: one product per cycle.
     :Ready path: none; a systolic array never stalls inside a segment.
-    :Reference: the integer sum of products.
+    :Reference: the sum of products, k ascending.
 
     Parameters
     ----------
+    activation_bits : int
+        Width of the activation ports.
     weight_bits : int
         Width of the weight ports, whose meaning is the subclass's; 0 for none.
-    sum_bits : int
-        Width of the signed accumulator.
+    sum_shape : Shape
+        Of the accumulator.
+    product_cycles : int
+        Registers between the operands and the accumulator.
 
     Members
     -------
-    a_i, a_o : signed(8)
-        Activation from the left, and to the right one cycle later.
+    a_i, a_o : unsigned(activation_bits)
+        Bits of the activation from the left, and to the right one cycle later.
     w_i, w_o : unsigned(weight_bits)
         Weight from above, and below one cycle later.
+    weight_shift : unsigned(4)
+        Constant during a GEMM; only where ``shifts_weight``.
     control_i, control_o : PE_CONTROL
         With the weight.
     drain_i, shift_i, shift_o : unsigned(1)
         Control of the drain chain.
-    sum_i, sum_o : signed(sum_bits)
+    sum_i, sum_o : sum_shape
         Drain chain from above and to below.
     """
 
-    def __init__(self, *, weight_bits: int, sum_bits: int) -> None:
-        self._sum_bits = sum_bits
-        self._weight_bits = weight_bits
+    shifts_weight = False
+    """The PE dequantises its weight and needs the shift of that."""
+
+    def __init__(
+        self,
+        *,
+        activation_bits: int,
+        weight_bits: int,
+        sum_shape: Shape,
+        product_cycles: int = 0,
+    ) -> None:
+        self.activation_bits = activation_bits
+        self.weight_bits = weight_bits
+        self.sum_shape = sum_shape
+        self.product_cycles = product_cycles
         weight = {"w_i": In(weight_bits), "w_o": Out(weight_bits)} if weight_bits else {}
+        shift = {"weight_shift": In(4)} if self.shifts_weight else {}
         super().__init__(
             {
-                "a_i": In(signed(8)),
-                "a_o": Out(signed(8)),
+                "a_i": In(activation_bits),
+                "a_o": Out(activation_bits),
                 **weight,
+                **shift,
                 "control_i": In(PE_CONTROL),
                 "control_o": Out(PE_CONTROL),
                 "drain_i": In(1),
                 "shift_i": In(1),
                 "shift_o": Out(1),
-                "sum_i": In(signed(sum_bits)),
-                "sum_o": Out(signed(sum_bits)),
+                "sum_i": In(sum_shape),
+                "sum_o": Out(sum_shape),
             }
         )
 
-    @property
-    def weight_bits(self) -> int:
-        return self._weight_bits
-
-    @property
-    def sum_bits(self) -> int:
-        return self._sum_bits
-
-    def product(self, m: Module) -> Value:
-        """Combinational product of ``a_i`` and ``w_i``."""
+    def product(self, m: Module) -> Any:
+        """Product of ``a_i`` and ``w_i``, ``product_cycles`` cycles later."""
         raise NotImplementedError
+
+    def add(self, m: Module, accumulated: Value, product: Any) -> Value:
+        """Combinational sum of the accumulator, 0 at first, and a product."""
+        return accumulated + product
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        control: Any = self.control_i
-        total = Signal(signed(self._sum_bits))
+        total = Signal(self.sum_shape)
         shift = Signal()
         # Data need no reset: control says when they count.
-        a = Signal(signed(8), reset_less=True)
-        accumulator = Signal(signed(self._sum_bits), reset_less=True)
-        drained = Signal(signed(self._sum_bits), reset_less=True)
+        a = Signal(self.activation_bits, reset_less=True)
+        accumulator = Signal(self.sum_shape, reset_less=True)
+        drained = Signal(self.sum_shape, reset_less=True)
+        control: Any = delayed(m, self.control_i, self.product_cycles, name="control_product")
+        accumulated = Signal(self.sum_shape)
         m.d.comb += [
             self.a_o.eq(a),
             self.sum_o.eq(drained),
-            total.eq(Mux(control.first, 0, accumulator) + self.product(m)),
+            accumulated.eq(Mux(control.first, 0, accumulator)),
+            total.eq(self.add(m, accumulated, self.product(m))),
             shift.eq(self.shift_i | self.drain_i),
         ]
         m.d.sync += [
@@ -110,8 +130,8 @@ class OutputStationaryPe(wiring.Component):
             self.control_o.eq(self.control_i),
             self.shift_o.eq(shift),
         ]
-        if self._weight_bits:
-            w = Signal(self._weight_bits, reset_less=True)
+        if self.weight_bits:
+            w = Signal(self.weight_bits, reset_less=True)
             m.d.sync += w.eq(self.w_i)
             m.d.comb += self.w_o.eq(w)
         with m.If(control.valid):

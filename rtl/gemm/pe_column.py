@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.rtl.gemm.pe import PE_CONTROL, OutputStationaryPe
 from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.skew import delayed
 
 __all__ = ["PeColumn"]
 
@@ -18,8 +19,8 @@ class PeColumn(wiring.Component):
 
     Row ``r`` takes its activation ``r`` cycles after the weight that meets it enters the top.
 
-    :Latency: ``rows`` cycles from the weight with ``last`` to ``drain``; results follow in that
-        cycle and the next ones, last row first, one a cycle.
+    :Latency: ``rows`` cycles, and the PE's ``product_cycles``, from the weight with ``last`` to
+        ``drain``; results follow in that cycle and the next ones, last row first, one a cycle.
     :Throughput: one k per cycle; segments end at least ``rows`` cycles apart.
     :Ready path: none.
     :Reference: the integer sums of products of ``rows`` rows.
@@ -32,10 +33,12 @@ class PeColumn(wiring.Component):
 
     Members
     -------
-    a_i, a_o : 8 * rows bits
-        Activations, row 0 in the low byte.
+    a_i, a_o : activation_bits * rows bits
+        Activations, row 0 in the low bits.
     w_i : weight bits
         Absent where the PE has no weight.
+    weight_shift : unsigned(4)
+        Only where the PEs take it.
     control_i, control_o : PE_CONTROL
         With the weight; to the next column one cycle later.
     drain : unsigned(1)
@@ -50,15 +53,17 @@ class PeColumn(wiring.Component):
         component: OutputStationaryPe = pe.component
         self._weight_bits = component.weight_bits
         weight = {"w_i": In(component.weight_bits)} if component.weight_bits else {}
+        shift = {"weight_shift": In(4)} if component.shifts_weight else {}
         super().__init__(
             {
-                "a_i": In(8 * rows),
-                "a_o": Out(8 * rows),
+                "a_i": In(component.activation_bits * rows),
+                "a_o": Out(component.activation_bits * rows),
                 **weight,
+                **shift,
                 "control_i": In(PE_CONTROL),
                 "control_o": Out(PE_CONTROL),
                 "drain": Out(1),
-                "sum": Out(component.signature.members["sum_o"].shape),
+                "sum": Out(component.sum_shape),
             }
         )
 
@@ -68,24 +73,27 @@ class PeColumn(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        sum_shape = self._pe.component.signature.members["sum_o"].shape
+        pe: OutputStationaryPe = self._pe.component
+        bits = pe.activation_bits
         weight: Value | None = self.w_i if self._weight_bits else None
         control: Value = self.control_i
-        total: Value = Signal(sum_shape, name="sum_top")
+        total: Value = Signal(pe.sum_shape, name="sum_top")
         shift: Value = Signal(name="shift_top")
         passed = []
         drain = Signal()
         for row in range(self._rows):
-            a = Signal(8, name=f"a_{row}")
+            a = Signal(bits, name=f"a_{row}")
             ports = {"control_o": Signal(PE_CONTROL, name=f"control_{row}")}
             if weight is not None:
                 ports |= {"w_i": weight, "w_o": Signal(self._weight_bits, name=f"w_{row}")}
+            if pe.shifts_weight:
+                ports["weight_shift"] = self.weight_shift
             ports |= {
-                "sum_o": Signal(sum_shape, name=f"sum_{row}"),
+                "sum_o": Signal(pe.sum_shape, name=f"sum_{row}"),
                 "shift_o": Signal(name=f"shift_{row}"),
             }
             m.submodules[f"row_{row}"] = self._pe.instance(
-                a_i=self.a_i.word_select(row, 8),
+                a_i=self.a_i.word_select(row, bits),
                 a_o=a,
                 control_i=control,
                 drain_i=drain,
@@ -99,7 +107,9 @@ class PeColumn(wiring.Component):
         m.d.sync += self.control_o.eq(self.control_i)
         m.d.comb += [
             self.a_o.eq(Cat(*passed)),
-            drain.eq(control.valid & control.last),
+            drain.eq(
+                delayed(m, control.valid & control.last, pe.product_cycles, name="drain_wait")
+            ),
             self.drain.eq(drain),
             self.sum.eq(total),
         ]

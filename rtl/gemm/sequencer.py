@@ -23,8 +23,8 @@ class Sequencer(wiring.Component):
 
     A segment is what the PEs sum before they drain: a group (for INT8 weights on a nibble array,
     the group's signed high nibbles, then its unsigned low nibbles), or a whole k tile for a core
-    that dequantises before the array.  A segment starts when the one before has entered and the
-    drain chain will be free by the time it ends.
+    of integers that dequantises before the product.  A segment starts when the one before has
+    entered and the drain chain will be free by the time it ends.
 
     :Latency: operands leave the scratchpads one cycle after ``stream``.
     :Throughput: one k per cycle, without a gap between segments and tiles.
@@ -85,7 +85,7 @@ class Sequencer(wiring.Component):
         m = Module()
         config = self._config
         d: Any = self.descriptor
-        group_segments = config.core != "int8"
+        spec = config.spec
         m.submodules.loop = loop = TileLoop(config)
 
         active = Signal()
@@ -108,7 +108,9 @@ class Sequencer(wiring.Component):
             loop.start.eq(self.start),
             group.eq(1 << d.group_log2),
             remaining.eq(loop.k_count - position),
-            length.eq(Mux(remaining < group, remaining, group) if group_segments else remaining),
+            length.eq(
+                Mux(remaining < group, remaining, group) if spec.group_segments else remaining
+            ),
             self.done.eq(~active),
         ]
 
@@ -134,7 +136,7 @@ class Sequencer(wiring.Component):
         more_passes = Signal()
         end = Signal()
         m.d.comb += [
-            more_passes.eq(d.int8 & ~low_pass if group_segments else 0),
+            more_passes.eq(d.unscaled & ~low_pass if spec.nibble_passes else 0),
             segment_last.eq((remaining == length) & ~more_passes),
             n_done.eq(ni == loop.n_count - 1),
             m_done.eq(mi == loop.m_count - 1),
@@ -224,14 +226,15 @@ class Sequencer(wiring.Component):
         d: Any = self.descriptor
         k = Signal(SIZE_BITS, name="k_in_tile")
         a_slice, w_slice, s_slice = (Signal(SIZE_BITS + 1, name=f"{x}_slice") for x in "aws")
-        high_plane = d.int8 & ~low_pass if config.core != "int8" else 0
+        high_plane = d.unscaled & ~low_pass if config.spec.nibble_passes else 0
+        planes_log2 = d.unscaled if config.weight_slices == 2 else 0
         group_start = (kk & ((1 << d.group_log2) - 1)) == 0
         m.d.comb += [
             k.eq(position + kk),
             a_slice.eq(loop.a_offset + k),
-            w_slice.eq(loop.w_offset + (k << d.int8) + high_plane),
+            w_slice.eq(loop.w_offset + (k << planes_log2) + high_plane),
             s_slice.eq(loop.s_offset + group_index),
-            self.scale_valid.eq(Mux(d.int8, self.first, group_start)),
+            self.scale_valid.eq(Mux(d.unscaled, self.first, group_start)),
             self.a_half.eq(halves.a),
             self.w_half.eq(halves.w),
             self.s_half.eq(halves.w),
@@ -240,13 +243,13 @@ class Sequencer(wiring.Component):
         # tile, for scales), where the row before was another one.
         group_enters = Signal()
         m.d.comb += [
-            group_enters.eq(self.stream & group_start & ~d.int8),
+            group_enters.eq(self.stream & group_start & ~d.unscaled),
             self.a_read.eq(
                 self.stream & (self.first | self._row_starts(config.activation, a_slice))
             ),
             self.w_read.eq(
                 self.stream
-                & (self.first | self._row_starts(config.weight, w_slice, planes_log2=d.int8))
+                & (self.first | self._row_starts(config.weight, w_slice, planes_log2=planes_log2))
             ),
             self.s_read.eq(
                 group_enters & ((group_index == 0) | self._row_starts(config.scale, s_slice))

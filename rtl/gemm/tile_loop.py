@@ -134,9 +134,11 @@ class TileLoop(wiring.Component):
             self.w_free.eq(w_moves | self.last),
         ]
 
+        # A weight without scales takes two nibble planes where it is INT8.
+        planes_log2 = d.unscaled if self._config.weight_slices == 2 else 0
         for name, first, count, address in (
             ("a", k0, self.k_count, d.activation_address + a_m),
-            ("w", k0 << d.int8, self.k_count << d.int8, d.weight_address + w_n),
+            ("w", k0 << planes_log2, self.k_count << planes_log2, d.weight_address + w_n),
             ("s", g0, self.g_count, d.scale_address + s_n),
         ):
             self._operand(m, name, first, count, address)

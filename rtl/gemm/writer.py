@@ -9,9 +9,8 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import ACCUMULATOR_BITS, OUTPUT_BITS, GemmEngineConfig
+from dovetail.arch.engine import OUTPUT_BITS, GemmEngineConfig
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
-from dovetail.rtl.gemm.output import OutputRound
 from dovetail.rtl.gemm.tile_loop import TileLoop
 from dovetail.rtl.leaf import Leaf
 
@@ -37,6 +36,12 @@ class Writer(wiring.Component):
     :Ready path: the whole pipeline holds while ``o`` is valid and not ready.
     :Reference: :func:`dovetail.models.gemm_layout.unpack_outputs`.
 
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    output_round : wiring.Component
+        Combinational, from an accumulator ``i`` and ``shift`` to a result ``o`` of 16 bits.
+
     Members
     -------
     descriptor, start : In
@@ -55,9 +60,9 @@ class Writer(wiring.Component):
         The last beat of the GEMM is accepted in this cycle.
     """
 
-    def __init__(self, config: GemmEngineConfig) -> None:
+    def __init__(self, config: GemmEngineConfig, output_round: Any) -> None:
         self._config = config
-        self._round = Leaf("output_round", OutputRound(), clocked=False)
+        self._round = Leaf("output_round", output_round, clocked=False)
         super().__init__(
             {
                 "descriptor": In(DESCRIPTOR),
@@ -68,7 +73,7 @@ class Writer(wiring.Component):
                 "read": Out(1),
                 "read_address": Out(range(config.accumulator_half_tiles * config.rows)),
                 "read_half": Out(1),
-                "read_data": In(ACCUMULATOR_BITS * config.cols),
+                "read_data": In(config.accumulator_bits * config.cols),
                 "o": Out(stream.Signature(write_beat(config))),
                 "rows_read": Out(1),
                 "outputs": Out(range(config.cols + 1)),
@@ -165,7 +170,7 @@ class Writer(wiring.Component):
         for col in range(config.cols):
             result = Signal(OUTPUT_BITS, name=f"result_{col}")
             m.submodules[f"round_{col}"] = self._round.instance(
-                i=self.read_data.word_select(col, ACCUMULATOR_BITS).as_signed(),
+                i=self.read_data.word_select(col, config.accumulator_bits),
                 shift=d.output_shift,
                 o=result,
             )

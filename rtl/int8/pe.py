@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Value
+from amaranth import Module, Value, signed
 
 from dovetail.rtl.gemm.pe import OutputStationaryPe
 
@@ -19,7 +19,7 @@ class Int8Pe(OutputStationaryPe):
     """
 
     def __init__(self, *, sum_bits: int) -> None:
-        super().__init__(weight_bits=8, sum_bits=sum_bits)
+        super().__init__(activation_bits=8, weight_bits=8, sum_shape=signed(sum_bits))
 
     def product(self, m: Module) -> Value:
-        return self.a_i * self.w_i.as_signed()
+        return self.a_i.as_signed() * self.w_i.as_signed()

@@ -1,28 +1,23 @@
-"""One column of MixPE's array: PEs, scale queue, dequantiser, accumulators."""
+"""One column of an array that dequantises after the group: PEs, scales, dequantiser, sums."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Signal, signed
+from amaranth import Module, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import (
-    ACCUMULATOR_BITS,
-    SCALE_BITS,
-    SCALE_LANE_BITS,
-    GemmEngineConfig,
-)
+from dovetail.arch.engine import SCALE_BITS, SCALE_LANE_BITS, WEIGHT_BITS, GemmEngineConfig
 from dovetail.rtl.gemm.accumulators import AccumulatorBank
 from dovetail.rtl.gemm.drain import row_control
 from dovetail.rtl.gemm.pe import PE_CONTROL
 from dovetail.rtl.gemm.pe_column import PeColumn
 from dovetail.rtl.leaf import Leaf
-from dovetail.rtl.mixpe.dequant import GroupDequant
-from dovetail.rtl.mixpe.pe import MixpePe
+from dovetail.rtl.mixpe.parts import AfterGroupParts
 from dovetail.rtl.mixpe.scale_queue import ScaleQueue
+from dovetail.rtl.skew import delayed
 
 __all__ = ["MixpeColumn"]
 
@@ -33,35 +28,43 @@ class MixpeColumn(wiring.Component):
     Neighbours work one cycle apart: operands, row control and group sums move one column to the
     right each cycle.
 
-    :Latency: accumulators hold the sum 3 cycles after ``row_i``.
+    :Latency: accumulators hold the sum 2 + ``dequant_cycles`` cycles after ``row_i``.
     :Throughput: one k in and one row out per cycle.
     :Ready path: none.
     :Reference: :func:`dovetail.models.mpgemm.dequantize_after_group`.
 
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    parts : AfterGroupParts
+
     Members
     -------
-    a_i, a_o : 8 * rows bits
+    a_i, a_o : activation_bits * rows bits
     w_i : unsigned(4)
     control_i, control_o : PE_CONTROL
     scale_push, scale_slot, scale_lane : In
         A group's scale and zero point, stored until the group drains.
     row_i, row_o : row_control(config)
-    group_sum_i, group_sum_o : signed
+    group_sum_i, group_sum_o : shape of a sum of activations
         Activation sum of the row that drains.
     read, read_address, read_half, read_data
         As in :class:`~dovetail.rtl.gemm.accumulators.AccumulatorBank`.
     """
 
-    def __init__(self, config: GemmEngineConfig) -> None:
+    def __init__(self, config: GemmEngineConfig, parts: AfterGroupParts) -> None:
         self._config = config
-        pe = Leaf("mixpe_pe", MixpePe(sum_bits=config.pe_accumulator_bits))
+        self._parts = parts
+        pe = Leaf("mixpe_pe", parts.pe)
         self._pes = Leaf("mixpe_pe_column", PeColumn(pe=pe, rows=config.rows))
+        activations = config.spec.activation_bits * config.rows
+        group_sum = parts.group_sum.sum_shape
         row = row_control(config)
         super().__init__(
             {
-                "a_i": In(8 * config.rows),
-                "a_o": Out(8 * config.rows),
-                "w_i": In(4),
+                "a_i": In(activations),
+                "a_o": Out(activations),
+                "w_i": In(WEIGHT_BITS),
                 "control_i": In(PE_CONTROL),
                 "control_o": Out(PE_CONTROL),
                 "scale_push": In(1),
@@ -69,12 +72,12 @@ class MixpeColumn(wiring.Component):
                 "scale_lane": In(SCALE_LANE_BITS),
                 "row_i": In(row),
                 "row_o": Out(row),
-                "group_sum_i": In(signed(config.group_sum_bits)),
-                "group_sum_o": Out(signed(config.group_sum_bits)),
+                "group_sum_i": In(group_sum),
+                "group_sum_o": Out(group_sum),
                 "read": In(1),
                 "read_address": In(row["address"].shape),
                 "read_half": In(1),
-                "read_data": Out(signed(ACCUMULATOR_BITS)),
+                "read_data": Out(parts.accumulate.shape),
             }
         )
 
@@ -85,7 +88,8 @@ class MixpeColumn(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
-        total = Signal(signed(config.pe_accumulator_bits))
+        parts = self._parts
+        total = Signal(parts.pe.sum_shape)
         m.submodules.pes = self._pes.instance(
             a_i=self.a_i,
             a_o=self.a_o,
@@ -96,15 +100,13 @@ class MixpeColumn(wiring.Component):
             sum=total,
         )
         m.submodules.scales = scales = ScaleQueue(depth=config.segments_in_flight)
-        m.submodules.dequant = dequant = GroupDequant(
-            p_bits=config.pe_accumulator_bits, s_bits=config.group_sum_bits
-        )
+        dequant = m.submodules.dequant = parts.dequant
         m.submodules.accumulators = bank = AccumulatorBank(
-            depth=config.accumulator_half_tiles * config.rows, increment_bits=dequant.o_bits
+            depth=config.accumulator_half_tiles * config.rows, accumulate=parts.accumulate
         )
+        cycles = config.spec.dequant_cycles
         row: Any = self.row_i
-        later: Any = self.row_o
-        scale = Signal(SCALE_BITS)
+        later: Any = delayed(m, self.row_o, cycles - 1, name="row_later")
         m.d.comb += [
             scales.push.eq(self.scale_push),
             scales.push_slot.eq(self.scale_slot),
@@ -113,7 +115,7 @@ class MixpeColumn(wiring.Component):
             dequant.p.eq(total),
             dequant.s.eq(self.group_sum_i),
             dequant.zero.eq(scales.lane[SCALE_BITS:]),
-            dequant.scale.eq(scale),
+            dequant.scale.eq(delayed(m, scales.lane[:SCALE_BITS], cycles, name="scale")),
             dequant.high.eq(later.high),
             bank.valid.eq(later.valid),
             bank.address.eq(later.address),
@@ -128,6 +130,5 @@ class MixpeColumn(wiring.Component):
         m.d.sync += [
             self.row_o.eq(self.row_i),
             self.group_sum_o.eq(self.group_sum_i),
-            scale.eq(scales.lane[:SCALE_BITS]),
         ]
         return m

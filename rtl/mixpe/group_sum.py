@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Value
+from amaranth import Module, Value, signed
 
 from dovetail.rtl.gemm.pe import OutputStationaryPe
 
@@ -17,12 +17,14 @@ class GroupSumPe(OutputStationaryPe):
 
     Parameters
     ----------
+    activation_bits : int
+        Width of the signed activation.
     sum_bits : int
-        Width of the accumulator: 8 bits of activation plus log2 of the longest group.
+        Width of the accumulator: that and log2 of the longest group.
     """
 
-    def __init__(self, *, sum_bits: int) -> None:
-        super().__init__(weight_bits=0, sum_bits=sum_bits)
+    def __init__(self, *, sum_bits: int, activation_bits: int = 8) -> None:
+        super().__init__(activation_bits=activation_bits, weight_bits=0, sum_shape=signed(sum_bits))
 
     def product(self, m: Module) -> Value:
-        return self.a_i
+        return self.a_i.as_signed()

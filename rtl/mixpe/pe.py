@@ -68,7 +68,7 @@ class MixpePe(OutputStationaryPe):
     """
 
     def __init__(self, *, sum_bits: int) -> None:
-        super().__init__(weight_bits=4, sum_bits=sum_bits)
+        super().__init__(activation_bits=8, weight_bits=4, sum_shape=signed(sum_bits))
 
     def product(self, m: Module) -> Value:
         m.submodules.product = product = ShiftAddProduct()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig, SpadShape, is_power_of_two, power_of_two
 
 VALUES: dict[str, Any] = {"rows": 8, "cols": 8}
@@ -83,7 +84,8 @@ def test_refuses_sizes_beyond_the_limit(field: str, value: int, limit: int) -> N
 
 
 def test_refuses_an_unknown_core_and_an_unknown_field() -> None:
-    assert message(core="fp16") == "Input should be 'mixpe_w4a8' or 'int8'"
+    *names, last = (repr(core) for core in CORES)
+    assert message(core="fp8") == f"Input should be {', '.join(names)} or {last}"
     assert message(colums=8) == "Unexpected keyword argument"
 
 

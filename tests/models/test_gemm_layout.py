@@ -2,10 +2,13 @@
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
 from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
@@ -28,14 +31,24 @@ def engine(core: str, rows: int, cols: int, port_bits: int) -> GemmEngineConfig:
     )
 
 
-def operands_of(gemm: Gemm, seed: int) -> GemmOperands:
+ACTIVATION_BITS = {"int4": 4, "mixpe_w4a16": 16, "dequant_w4a16": 16, "fp16": 16}
+
+
+def operands_of(gemm: Gemm, seed: int, core: str = "mixpe_w4a8") -> GemmOperands:
     rng = np.random.default_rng(seed)
-    low, high = {"int4": (-8, 8), "uint4_zero": (0, 16), "int8": (-128, 128)}[gemm.weight_format]
     groups = -(-gemm.k // gemm.group)
-    stored = gemm.weight_format != "int8"
+    stored = gemm.weight_format in ("int4", "uint4_zero")
+
+    def draw(bits: int, shape: tuple[int, int]) -> NDArray[Any]:
+        if bits == 16:
+            return rng.integers(0, 1 << 16, shape).astype(np.uint16)
+        return rng.integers(-(1 << (bits - 1)), 1 << (bits - 1), shape).astype(np.int8)
+
+    bits = {"int4": 4, "uint4_zero": 4, "int8": 8, "fp16": 16}[gemm.weight_format]
+    weights = draw(bits, (gemm.n, gemm.k))
     return GemmOperands(
-        activations=rng.integers(-128, 128, (gemm.m, gemm.k)).astype(np.int8),
-        weights=rng.integers(low, high, (gemm.n, gemm.k)).astype(np.int8),
+        activations=draw(ACTIVATION_BITS.get(core, 8), (gemm.m, gemm.k)),
+        weights=weights + 8 if gemm.weight_format == "uint4_zero" else weights,
         scale=rng.integers(0, 4096, (gemm.n, groups)) if stored else None,
         zero=rng.integers(0, 16, (gemm.n, groups)) if stored else None,
         group=gemm.group,
@@ -57,13 +70,17 @@ def image_of(operands: GemmOperands, config: GemmEngineConfig, d: Descriptor) ->
         image |= (code % (1 << bits)) << at
 
     rows, cols = config.rows, config.cols
-    a_slice, nibbles = 8 * two_power(rows), 4 * max(2, two_power(cols))
+    a_bits = ACTIVATION_BITS.get(config.core, 8)
+    rows_padded = max(2, two_power(rows)) if a_bits == 4 else two_power(rows)
+    a_slice, nibbles = a_bits * rows_padded, 4 * max(2, two_power(cols))
     for (m, k), code in np.ndenumerate(operands.activations):
         block = d.activation_address + m // rows * d.activation_block_beats
-        put(block, k, a_slice, m % rows, 8, int(code))
+        put(block, k, a_slice, m % rows, a_bits, int(code))
     for (n, k), code in np.ndenumerate(operands.weights):
         block = d.weight_address + n // cols * d.weight_block_beats
-        if d.int8:  # low nibbles of one k, then its high ones
+        if config.core == "fp16":
+            put(block, k, 4 * nibbles, n % cols, 16, int(code))
+        elif d.unscaled:  # low nibbles of one k, then its high ones
             put(block, 2 * k, nibbles, n % cols, 4, int(code) & 15)
             put(block, 2 * k + 1, nibbles, n % cols, 4, int(code) >> 4)
         else:
@@ -76,14 +93,15 @@ def image_of(operands: GemmOperands, config: GemmEngineConfig, d: Descriptor) ->
     return image.to_bytes(d.output_address * port // 8, "little")
 
 
-CASES = list(
-    itertools.product(
-        ("mixpe_w4a8", "int8"),
+CASES = [
+    (core, *case)
+    for core in CORES
+    for case in itertools.product(
         ((1, 1), (4, 4), (5, 3)),
         (8, 64, 512),
-        ("int4", "uint4_zero", "int8"),
+        ("fp16",) if core == "fp16" else ("int4", "uint4_zero", "int8"),
     )
-)
+]
 
 
 @pytest.mark.parametrize(("core", "size", "port_bits", "weight_format"), CASES)
@@ -94,7 +112,7 @@ def test_every_operand_lies_where_the_layout_says(
     for seed, (m, n, k) in enumerate([(1, 1, 1), (size[0] + 1, 2 * size[1] + 1, 17)]):
         gemm = Gemm(m=m, n=n, k=k, weight_format=weight_format, group=8)  # type: ignore[arg-type]
         descriptor = describe(config, gemm, SMALLEST)
-        operands = operands_of(gemm, seed)
+        operands = operands_of(gemm, seed, core)
         packed = pack_operands(operands, config, descriptor).tobytes()
         assert packed == image_of(operands, config, descriptor)
 

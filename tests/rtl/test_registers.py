@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from dovetail.arch.engine import Core, GemmEngineConfig
+from dovetail.arch.cores import CORES, Core
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.registers import pe_weight_bits
 from dovetail.arch.units import CORE_UNITS
+from dovetail.rtl.engines import compute_core
 from dovetail.rtl.gemm.drain import DrainControl
-from dovetail.rtl.int8.core import Int8Core
-from dovetail.rtl.mixpe.core import MixpeCore
 from dovetail.rtl.units import axis, unit
 from dovetail.rtl.verilog import rtlil_modules
 from dovetail.rtl.yosys import run_yosys
@@ -44,30 +45,27 @@ def flip_flops(component: Any, folder: Path) -> int:
     return sum(count for kind, count in cells.items() if "DFF" in kind)
 
 
-def _unused_in_mixpe(config: GemmEngineConfig) -> int:
+def _unused(config: GemmEngineConfig) -> int:
     """Flip-flops of units whose outputs nobody reads, so that synthesis drops them."""
-    activations = 8 * config.rows  # of the last column's PEs
-    bottom = config.cols * (4 + 2 + 1)  # weight, first and signed, shift of each last row's PE
-    sums = 2 + 1 + (config.rows - 1)  # the same of the group sums, and signed all the way down
-    return activations + bottom + sums
-
-
-def _unused_in_int8(config: GemmEngineConfig) -> int:
-    activations = 8 * config.rows
-    bottom = config.cols * (8 + 2 + 1)
-    signed = config.cols * (config.rows - 1)
-    increments = config.cols * (36 - 32)  # the table's adder is as wide as MixPE's
+    spec, rows, cols = config.spec, config.rows, config.cols
+    activations = spec.activation_bits * rows  # of the last column's PEs
+    # Weight, first and signed, shift of each last row's PE.
+    bottom = cols * (pe_weight_bits(config) + 2 + 1)
+    if spec.after_group:
+        # A scaled sum has a sign, 12 bits of scale and 4 of the high nibbles more.
+        increments = cols * (36 - (config.pe_accumulator_bits + 1 + 12 + 4))
+        sums = 2 + 1 + (rows - 1)  # the same of the group sums, and signed all the way down
+        return activations + bottom + sums + increments
+    signed = 0 if spec.dequantise == "pe" else cols * (rows - 1)
+    increments = cols * (36 - config.pe_accumulator_bits)  # the table's adder is as wide as MixPE's
     nibbles = config.segments_in_flight  # in the drain control's queue
     return activations + bottom + signed + increments + nibbles
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
-@pytest.mark.parametrize(
-    ("core", "make", "unused"),
-    [("mixpe_w4a8", MixpeCore, _unused_in_mixpe), ("int8", Int8Core, _unused_in_int8)],
-)
+@pytest.mark.parametrize("core", [name for name, spec in CORES.items() if not spec.floating])
 def test_priced_registers_are_those_of_the_core(
-    tmp_path: Path, core: Core, make: Any, unused: Any, rows: int, cols: int
+    tmp_path: Path, core: Core, rows: int, cols: int
 ) -> None:
     config = GemmEngineConfig(core=core, rows=rows, cols=cols, accumulator_buffer_bytes=65536)
     sizes = {"max_group": config.max_group, "depth": config.segments_in_flight, None: 1}
@@ -83,4 +81,4 @@ def test_priced_registers_are_those_of_the_core(
             component = unit(part.name, size=sizes[axis(part.name)])
             priced += part.count(config) * bits(component, f"unit_{index}")
     drain = bits(DrainControl(config), "drain")
-    assert bits(make(config), "core") == priced + drain - unused(config)
+    assert bits(compute_core(config), "core") == priced + drain - _unused(config)

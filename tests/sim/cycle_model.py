@@ -70,6 +70,18 @@ def touched_rows(spad: SpadShape, slices: range) -> int:
     return len({index // spad.slices_per_row for index in slices})
 
 
+AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16")
+FLOATING = ("mixpe_w4a16", "dequant_w4a16", "fp16")
+WAITS = {
+    "int8": 2,  # the weight dequantiser's two registers at the head of a column
+    "shift_add_int8": 2,
+    "dequant_w4a8": 2,  # the same two in each PE
+    "dequant_w4a16": 3,  # and one after the product
+    "mixpe_w4a16": 1,  # after the product
+    "fp16": 1,
+}
+
+
 class Memory:
     """Answers in order: the first beat a latency after its command, then one a cycle."""
 
@@ -95,7 +107,10 @@ class CycleModel:
     def __init__(self, config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> None:
         self.config = config
         self.gemm = gemm
-        self.int8 = gemm.weight_format == "int8"
+        self.unscaled = not gemm.scaled
+        # Nibble planes of a weight: two of INT8; FP16 has one plane of its own width.
+        self.after_group = config.core in AFTER_GROUP
+        self.planes = 2 if gemm.weight_format == "int8" else 1
         self.tiles = tiles(config, gemm, mapping)
         here_a = [(tile.ms, tile.gs) for tile in self.tiles]
         here_w = [(tile.ns, tile.gs) for tile in self.tiles]
@@ -144,7 +159,7 @@ class CycleModel:
     def _blocks(self) -> Iterator[tuple[str, int, str]]:
         """Operand, beats, and which operand of the tile is complete with it."""
         config, gemm = self.config, self.gemm
-        planes = 2 if self.int8 else 1
+        planes = self.planes
         for tile, a_new, w_new in zip(self.tiles, self.a_new, self.w_new, strict=True):
             start = tile.gs.start * gemm.group
             stop = min(tile.gs.stop * gemm.group, gemm.k)
@@ -152,7 +167,7 @@ class CycleModel:
             if w_new:
                 rows = touched_rows(config.weight, range(start * planes, stop * planes))
                 loads += [("w", rows * config.weight.beats_per_row)] * len(tile.ns)
-                if not self.int8:
+                if not self.unscaled:
                     rows = touched_rows(config.scale, tile.gs)
                     loads += [("s", rows * config.scale.beats_per_row)] * len(tile.ns)
                 for index, (name, beats) in enumerate(loads, start=1):
@@ -196,9 +211,11 @@ class CycleModel:
         config, gemm = self.config, self.gemm
         start = tile.gs.start * gemm.group
         stop = min(tile.gs.stop * gemm.group, gemm.k)
-        step, passes = stop - start, 1  # the INT8 core sums the whole k tile
-        if config.core != "int8":
-            step, passes = gemm.group, 2 if self.int8 else 1
+        step, passes = stop - start, 1  # integers dequantised first: the whole k tile is summed
+        if self.after_group or config.core in FLOATING:
+            step = gemm.group
+        if self.after_group:  # its PEs multiply by one nibble
+            passes = self.planes
         for m, n in product(tile.ms, tile.ns):
             last_m, last_n = m == tile.ms[-1], n == tile.ns[-1]
             rows, cols = config.rows, config.cols
@@ -266,18 +283,17 @@ class CycleModel:
         k = segment.first_slice + kk
         events[Event.STREAM] += 1
         # A row that was fetched stays at hand until the segment (the array tile, for scales) ends.
-        planes = 2 if self.int8 else 1
         events[Event.ACTIVATION_READ] += kk == 0 or k % config.activation.slices_per_row == 0
-        k_per_row = max(1, config.weight.slices_per_row // planes)
+        k_per_row = max(1, config.weight.slices_per_row // self.planes)
         events[Event.WEIGHT_READ] += kk == 0 or k % k_per_row == 0
         events[Event.PE_OP] += segment.rows * segment.cols
-        if not self.int8 and k % gemm.group == 0:
+        if not self.unscaled and k % gemm.group == 0:
             first_of_tile = kk == 0 and segment.first_slice == segment.tile_start
             row_starts = (k // gemm.group) % config.scale.slices_per_row == 0
             events[Event.SCALE_READ] += first_of_tile or row_starts
-        if config.core != "int8":
+        if self.after_group:
             events[Event.GROUP_SUM] += segment.rows
-        elif not self.int8:
+        elif config.core in ("int8", "shift_add_int8") and not self.unscaled:
             events[Event.WEIGHT_DEQUANT] += segment.cols
 
     # core
@@ -286,12 +302,13 @@ class CycleModel:
         """Drain each segment's rows, last row first, one a cycle, and pass them on to the right."""
         config, events = self.config, self.events
         self.entered: deque[tuple[int, Segment]] = deque()
-        mixpe = config.core != "int8"
-        # Scratchpad and operand register, the INT8 core's weight dequantiser, then the rows' skew.
-        to_bottom = 2 + (0 if mixpe else 2) + config.rows
-        # MixPE: the group sums' column, the columns and the end of the tile, each a register.
-        # INT8: the columns; their accumulators are read a cycle after they are written.
-        to_ready = config.cols + (2 if mixpe else 0)
+        # Scratchpad and operand register, what a weight or a product waits for, the rows' skew.
+        to_bottom = 2 + WAITS.get(config.core, 0) + config.rows
+        # The columns, whose accumulators are read a cycle after they are written; after the group
+        # also the group sums' column and the dequantiser.
+        to_ready = config.cols
+        if self.after_group:
+            to_ready += 1 + (2 if config.core == "mixpe_w4a16" else 1)
         yield
         while True:
             while not self.entered or self.cycle < self.entered[0][0] + to_bottom:
@@ -303,7 +320,7 @@ class CycleModel:
                     events[Event.ACCUMULATE] += segment.cols
                     events[Event.ACCUMULATOR_WRITE] += 1
                     events[Event.ACCUMULATOR_READ] += not segment.stored
-                    if mixpe:
+                    if self.after_group:
                         events[Event.GROUP_DEQUANT] += segment.cols
                 if row == 0 and segment.ends_tile:
                     self.later.setdefault(self.cycle + to_ready, []).append("o_ready")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
 
@@ -23,7 +24,7 @@ def engines(draw: st.DrawFn) -> GemmEngineConfig:
     rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     try:
         return GemmEngineConfig(
-            core=draw(st.sampled_from(["mixpe_w4a8", "int8"])),
+            core=draw(st.sampled_from(list(CORES))),
             rows=rows,
             cols=cols,
             max_group=32,
@@ -48,7 +49,7 @@ def gemms(draw: st.DrawFn, config: GemmEngineConfig, *, blocks: int = 6) -> Gemm
         m=draw(st.integers(1, blocks * config.rows)),
         n=draw(st.integers(1, blocks * config.cols)),
         k=draw(st.integers(1, blocks * group)),
-        weight_format=draw(st.sampled_from(["int4", "uint4_zero", "int8"])),
+        weight_format=draw(st.sampled_from(config.spec.formats)),
         group=group,
     )
 

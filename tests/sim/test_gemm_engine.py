@@ -16,7 +16,7 @@ from dovetail.arch.mixpe import preset
 from dovetail.errors import ConfigError
 from dovetail.sim.gemm_engine import simulate_gemm, tile_times
 from dovetail.sim.mapping import best_mapping
-from dovetail.tests.sim.cycle_model import CycleModel
+from dovetail.tests.sim.cycle_model import AFTER_GROUP, FLOATING, CycleModel
 from dovetail.tests.sim.engines import Run, runs
 
 ENGINE = preset("w4a8-32x32").engine  # 1,024-bit port, 64 cycles of latency
@@ -37,11 +37,12 @@ def blocks(gemm: Gemm, config: GemmEngineConfig) -> tuple[int, int]:
 def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
     config, gemm, mapping = run
     events = simulate_gemm(*run).events
-    mixpe = config.core == "mixpe_w4a8"
-    int8 = gemm.weight_format == "int8"
-    passes = 2 if mixpe and int8 else 1
+    mixpe = config.core in AFTER_GROUP
+    unscaled = gemm.weight_format in ("int8", "fp16")
+    passes = 2 if mixpe and unscaled else 1
     groups = math.ceil(gemm.k / gemm.group)
-    segments = passes * groups if mixpe else math.ceil(groups / mapping.tile_k)
+    by_group = mixpe or config.core in FLOATING
+    segments = passes * groups if by_group else math.ceil(groups / mapping.tile_k)
     m_blocks, n_blocks = blocks(gemm, config)
 
     assert events[Event.CYCLE] == events[Event.STREAM] + sum(events[stall] for stall in STALLS)
@@ -51,7 +52,8 @@ def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
     assert events[Event.ACCUMULATE] == gemm.m * gemm.n * segments
     assert events[Event.GROUP_DEQUANT] == (events[Event.ACCUMULATE] if mixpe else 0)
     assert events[Event.GROUP_SUM] == (gemm.m * n_blocks * gemm.k * passes if mixpe else 0)
-    weights = 0 if mixpe or int8 else m_blocks * gemm.n * gemm.k
+    at_heads = config.core in ("int8", "shift_add_int8") and not unscaled
+    weights = m_blocks * gemm.n * gemm.k if at_heads else 0
     assert events[Event.WEIGHT_DEQUANT] == weights
     # Each row of accumulators is stored by its first segment, and read once at the end.
     rows = gemm.m * n_blocks
@@ -66,10 +68,11 @@ def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
 def test_dram_moves_at_least_what_must_move(run: Run) -> None:
     config, gemm, _ = run
     events = simulate_gemm(*run).events
-    weight_bits = 8 if gemm.weight_format == "int8" else 4
-    scales = 0 if gemm.weight_format == "int8" else math.ceil(gemm.k / gemm.group)
+    weight_bits = {"int8": 8, "fp16": 16}.get(gemm.weight_format, 4)
+    scales = math.ceil(gemm.k / gemm.group) if weight_bits == 4 else 0
+    activation_bits = 4 if config.core == "int4" else 16 if config.core in FLOATING else 8
     bits = {
-        Event.ACTIVATION_WRITE: 8 * gemm.m * gemm.k,
+        Event.ACTIVATION_WRITE: activation_bits * gemm.m * gemm.k,
         Event.WEIGHT_WRITE: weight_bits * gemm.n * gemm.k,
         Event.SCALE_WRITE: 16 * gemm.n * scales,
         Event.DRAM_WRITE: 16 * gemm.m * gemm.n,
@@ -122,7 +125,7 @@ def test_zero_points_cost_no_time(run: Run) -> None:
     results = [
         simulate_gemm(config, replace(gemm, weight_format=weights), mapping).events
         for weights in ("int4", "uint4_zero")
-        if gemm.weight_format != "int8"
+        if gemm.weight_format in ("int4", "uint4_zero")
     ]
     assert len(results) == 0 or results[0] == results[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from types import ModuleType
 
 import numpy as np
@@ -24,9 +25,14 @@ def test_skipping_what_repeats_changes_nothing(run: Run) -> None:
     assert simulate_gemm(*run, skip=True) == simulate_gemm(*run, skip=False)
 
 
-@pytest.mark.parametrize("core", ["mixpe_w4a8", "int8"])
+@pytest.mark.parametrize(
+    ("core", "weight_format"),
+    [
+        *product(("mixpe_w4a8", "int8", "dequant_w4a16"), ("int4", "uint4_zero", "int8")),
+        ("fp16", "fp16"),
+    ],
+)
 @pytest.mark.parametrize("order", ["m_outer", "n_outer"])
-@pytest.mark.parametrize("weight_format", ["int4", "uint4_zero", "int8"])
 def test_skipping_a_long_gemm_changes_nothing(core: str, order: str, weight_format: str) -> None:
     engine = preset("w4a8-8x8").engine
     config = GemmEngineConfig(

@@ -60,11 +60,11 @@ class LockstepCase:
 
     def reference(self) -> NDArray[np.int16]:
         """What the engine must write: int16 of shape (m, n)."""
-        if self.config.core == "int8":
-            return mpgemm_before_loop(
-                self.operands, output_shift=self.output_shift, weight_shift=self.weight_shift
-            )
-        return mpgemm_after_group(self.operands, output_shift=self.output_shift)
+        if self.config.spec.after_group:
+            return mpgemm_after_group(self.operands, output_shift=self.output_shift)
+        return mpgemm_before_loop(
+            self.operands, output_shift=self.output_shift, weight_shift=self.weight_shift
+        )
 
     def simulate(self) -> GemmResult:
         return simulate_gemm(self.config, self.gemm, self.mapping)
@@ -90,13 +90,17 @@ class LockstepCase:
         return replace(self, config=replace(self.config, dram_latency_cycles=cycles))
 
 
-def random_operands(rng: np.random.Generator, gemm: Gemm) -> GemmOperands:
+def random_operands(
+    rng: np.random.Generator, gemm: Gemm, *, activation_bits: int = 8
+) -> GemmOperands:
     """Operands of ``gemm``: uniform, or extremes only, which carry furthest.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     gemm : Gemm
+    activation_bits : int
+        4 or 8.
     """
     extremes = rng.random() < 0.25
 
@@ -106,7 +110,8 @@ def random_operands(rng: np.random.Generator, gemm: Gemm) -> GemmOperands:
         return rng.integers(low, high, size=shape, endpoint=True)
 
     groups = -(-gemm.k // gemm.group)
-    activations = draw(-128, 127, (gemm.m, gemm.k)).astype(np.int8)
+    most = 1 << (activation_bits - 1)
+    activations = draw(-most, most - 1, (gemm.m, gemm.k)).astype(np.int8)
     ranges = {"int8": (-128, 127), "int4": (-8, 7), "uint4_zero": (0, 15)}
     weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
     scale = zero = None

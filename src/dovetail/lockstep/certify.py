@@ -83,9 +83,10 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
                 config=engine,
                 gemm=small,
                 mapping=tile,
-                operands=_real_operands(trace, op, small) or random_operands(rng, small),
+                operands=_real_operands(trace, op, small)
+                or random_operands(rng, small, activation_bits=engine.spec.activation_bits),
                 # Keeps most of 16 bits of a sum of k products of random operands.
-                output_shift=8 if gemm.weight_format == "int8" else 20,
+                output_shift=20 if gemm.scaled else 8,
                 weight_shift=8,
                 gap_seed=seed + len(cases),
                 repeat=f"dovetail sweep with --certify, design {design.design_id}",
@@ -110,7 +111,7 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
 def _real_operands(trace: Trace, op: GemmOp, gemm: Gemm) -> GemmOperands | None:
     """The corner of ``op``'s own operands that ``gemm`` covers; None where the trace has none."""
     name = f"{op.layer}.{op.name}"
-    if f"{name}.a" not in trace.operands or gemm.weight_format == "int8":
+    if f"{name}.a" not in trace.operands or not gemm.scaled:
         return None
     weights = quantize_weights(
         trace.operands[f"{name}.w"][: gemm.n, : gemm.k],

@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dovetail.arch.engine import Core, GemmEngineConfig
-from dovetail.arch.gemm import (
-    SMALLEST_TILE,
-    Gemm,
-    LoopOrder,
-    TileMapping,
-    WeightFormat,
-    mapping_problem,
-)
+from dovetail.arch.cores import CORES, Core
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, LoopOrder, TileMapping, mapping_problem
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
 from dovetail.sim.mixpe import MAPPING_SLACK
@@ -23,7 +17,7 @@ from dovetail.sim.mixpe import MAPPING_SLACK
 # No common factor in the lengths, so that every pair comes.
 _ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
 _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
-_CORES: tuple[Core, ...] = ("mixpe_w4a8", "int8")
+_CORES: tuple[Core, ...] = tuple(core for core in CORES if not CORES[core].floating)
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
 # More than this and a case says little more, but runs long.
@@ -75,7 +69,7 @@ def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> Lockstep
         config=config,
         gemm=gemm,
         mapping=mapping,
-        operands=random_operands(rng, gemm),
+        operands=random_operands(rng, gemm, activation_bits=config.spec.activation_bits),
         # From always saturated to nearly always zero.
         output_shift=int(rng.integers(0, widest)),
         weight_shift=int(rng.integers(0, 16)),
@@ -86,7 +80,7 @@ def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> Lockstep
 
 
 def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
-    formats: tuple[WeightFormat, ...] = ("int4", "uint4_zero", "int8")
+    formats = config.spec.formats
     group = 1 << int(rng.integers(0, config.max_group.bit_length()))
 
     def size(unit: int, most: int) -> int:
@@ -99,7 +93,7 @@ def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
         m=size(config.rows, _MOST_BLOCKS * config.rows),
         n=size(config.cols, _MOST_BLOCKS * config.cols),
         k=size(group, min(_MOST_K, 6 * group + 20)),
-        weight_format=formats[int(rng.integers(3))],
+        weight_format=formats[int(rng.integers(len(formats)))],
         group=group,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dovetail.rtl.gemm.accumulate import Accumulate
 from dovetail.rtl.gemm.accumulators import AccumulatorBank
 from dovetail.tests.rtl.simulation import simulate
 
@@ -18,7 +19,7 @@ def wrap(value: int) -> int:
 @pytest.mark.parametrize("increment_bits", [13, 48])
 @pytest.mark.parametrize("depth", [1, 4, 5])
 def test_one_half_accumulates_while_the_other_is_read(depth: int, increment_bits: int) -> None:
-    dut = AccumulatorBank(depth=depth, increment_bits=increment_bits)
+    dut = AccumulatorBank(depth=depth, accumulate=Accumulate(increment_bits=increment_bits))
     rng = random.Random(depth)
     most = (1 << (increment_bits - 1)) - 1
 
@@ -64,7 +65,7 @@ def test_one_half_accumulates_while_the_other_is_read(depth: int, increment_bits
 
 
 def test_a_read_returns_the_increment_of_two_cycles_before() -> None:
-    dut = AccumulatorBank(depth=4, increment_bits=8)
+    dut = AccumulatorBank(depth=4, accumulate=Accumulate(increment_bits=8))
 
     async def check(ctx: Any) -> None:
         for first, increment in ((1, 100), (0, -7)):

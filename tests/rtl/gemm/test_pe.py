@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from amaranth import Module, Value
+from amaranth import Module, Value, signed
 
 from dovetail.rtl.gemm.pe import OutputStationaryPe
 from dovetail.tests.rtl.simulation import simulate
@@ -14,7 +14,7 @@ class Difference(OutputStationaryPe):
     """``a - w`` in place of a product, so that no core's own arithmetic is in the way."""
 
     def product(self, m: Module) -> Value:
-        return self.a_i - self.w_i
+        return self.a_i.as_signed() - self.w_i
 
 
 def wrap(value: int, bits: int) -> int:
@@ -23,7 +23,7 @@ def wrap(value: int, bits: int) -> int:
 
 @pytest.mark.parametrize("sum_bits", [8, 11])
 def test_every_combination_of_control_signals(sum_bits: int) -> None:
-    dut = Difference(weight_bits=5, sum_bits=sum_bits)
+    dut = Difference(activation_bits=8, weight_bits=5, sum_shape=signed(sum_bits))
     rng = random.Random(sum_bits)
     seen = set()
 
@@ -48,7 +48,7 @@ def test_every_combination_of_control_signals(sum_bits: int) -> None:
                 accumulator = wrap((0 if first else accumulator) + a - w, sum_bits)
                 if last:  # the new sum wins over the shift
                     drained = accumulator
-            assert ctx.get(dut.a_o) == a
+            assert ctx.get(dut.a_o) == a % 256
             assert ctx.get(dut.w_o) == w
             passed = ctx.get(dut.control_o)
             assert {name: passed[name] for name in control} == control

@@ -1,0 +1,163 @@
+"""Compute cores of the GEMM engine: formats, where each dequantises, how it multiplies.
+
+A core is one entry of ``CORES``; simulator, RTL, layout and prices ask it for its properties and
+never for its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Core = Literal[
+    "mixpe_w4a8",
+    "multiply_w4a8",
+    "int4",
+    "mixpe_w4a16",
+    "int8",
+    "shift_add_int8",
+    "dequant_w4a8",
+    "dequant_w4a16",
+    "fp16",
+]
+Placement = Literal["after_group", "column_head", "pe", "never"]
+WeightFormat = Literal["int4", "uint4_zero", "int8", "fp16"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSpec:
+    """What distinguishes one compute core from another.
+
+    Attributes
+    ----------
+    title : str
+        For legends and tables.
+    activation_bits : int
+        4 and 8 are integers, 16 is FP16.
+    dequantise : str
+        ``after_group``: one unit a column scales each group's sum.  ``column_head``: one unit a
+        column dequantises each weight before it enters.  ``pe``: every PE does.  ``never``: FP16
+        weights have no scale.
+    stored, computed : tuple of str, str
+        Formats of weights that are stored (quantised offline), and of operands that are computed
+        at run time (keys and values of attention) unless these are quantised to 4 bits.
+    slice_bits : int
+        Smallest part of a weight that the scratchpads address.
+    slices_per_word : int
+        Slices of one weight that the core reads in a cycle.
+    nibble_passes : bool
+        INT8 weights take two passes over their nibbles, and twice the time.
+    wait_cycles : int
+        For which activations wait for their weights before the array.
+    product_cycles : int
+        Registers inside a PE between its operands and its accumulator.
+    dequant_cycles : int
+        Registers of the unit that scales a group's sum.
+    """
+
+    title: str
+    activation_bits: int
+    dequantise: Placement
+    stored: tuple[WeightFormat, ...] = ("int4", "uint4_zero")
+    computed: WeightFormat = "int8"
+    slice_bits: int = 4
+    slices_per_word: int = 1
+    nibble_passes: bool = False
+    wait_cycles: int = 0
+    product_cycles: int = 0
+    dequant_cycles: int = 0
+
+    @property
+    def floating(self) -> bool:
+        """Activations and sums are floating point."""
+        return self.activation_bits == 16
+
+    @property
+    def after_group(self) -> bool:
+        return self.dequantise == "after_group"
+
+    @property
+    def group_segments(self) -> bool:
+        """The PEs drain after each group; else after a whole k tile.
+
+        Floating-point cores do so wherever they dequantise, so that the order of their sums, and
+        with it every rounding, is the same under any mapping.
+        """
+        return self.after_group or self.floating
+
+    @property
+    def formats(self) -> tuple[WeightFormat, ...]:
+        """Every weight format that the core runs."""
+        return tuple(dict.fromkeys((*self.stored, self.computed)))
+
+
+CORES: Mapping[Core, CoreSpec] = {
+    "mixpe_w4a8": CoreSpec(
+        title="MixPE W4A8",
+        activation_bits=8,
+        dequantise="after_group",
+        nibble_passes=True,
+        dequant_cycles=1,
+    ),
+    "multiply_w4a8": CoreSpec(
+        title="W4A8 multiplier, after the group",
+        activation_bits=8,
+        dequantise="after_group",
+        nibble_passes=True,
+        dequant_cycles=1,
+    ),
+    "int4": CoreSpec(
+        title="INT4 x INT4",
+        activation_bits=4,
+        dequantise="after_group",
+        nibble_passes=True,
+        dequant_cycles=1,
+    ),
+    "mixpe_w4a16": CoreSpec(
+        title="MixPE W4A16",
+        activation_bits=16,
+        dequantise="after_group",
+        nibble_passes=True,
+        product_cycles=1,
+        dequant_cycles=2,
+    ),
+    "int8": CoreSpec(
+        title="INT8",
+        activation_bits=8,
+        dequantise="column_head",
+        slices_per_word=2,
+        wait_cycles=2,
+    ),
+    "shift_add_int8": CoreSpec(
+        title="INT8 shift-and-add",
+        activation_bits=8,
+        dequantise="column_head",
+        slices_per_word=2,
+        wait_cycles=2,
+    ),
+    "dequant_w4a8": CoreSpec(
+        title="INT4 x INT8, dequantised in the PE",
+        activation_bits=8,
+        dequantise="pe",
+        slices_per_word=2,
+        product_cycles=2,
+    ),
+    "dequant_w4a16": CoreSpec(
+        title="INT4 x FP16, dequantised in the PE",
+        activation_bits=16,
+        dequantise="pe",
+        slices_per_word=2,
+        product_cycles=3,
+    ),
+    "fp16": CoreSpec(
+        title="FP16",
+        activation_bits=16,
+        dequantise="never",
+        stored=("fp16",),
+        computed="fp16",
+        slice_bits=16,
+        product_cycles=1,
+    ),
+}
+"""Every core, by the name that a configuration gives."""
