@@ -193,7 +193,7 @@ def _pattern(value: NDArray[np.float64], form: FloatFormat) -> NDArray[Any]:
         bits = array.astype(np.float16).view(np.uint16)
     else:
         wide = array.astype(np.float32).view(np.uint32)
-        bits = (wide >> np.uint32(32 - form.bits)).astype(_WORDS[form])
+        bits = np.asarray(wide >> np.uint32(32 - form.bits), dtype=_WORDS[form])
     bits[np.isnan(array)] = form.nan
     return bits
 
