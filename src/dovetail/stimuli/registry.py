@@ -1,0 +1,94 @@
+"""Operand stimuli of every unit, by the unit's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import get_args
+
+from dovetail.errors import ConfigError
+from dovetail.rtl.stimulus import Stimulus
+from dovetail.stimuli.operands import (
+    register_bit_stimulus,
+    scale_queue_stimulus,
+    weight_dequant_stimulus,
+)
+from dovetail.stimuli.pe import (
+    dequant_segments,
+    group_segments,
+    group_sum_segments,
+    int8_segments,
+    pe_stimulus,
+)
+from dovetail.stimuli.request import Request
+from dovetail.stimuli.results import (
+    accumulate_stimulus,
+    dequant_stimulus,
+    output_round_stimulus,
+)
+from dovetail.stimuli.tiles import Kind
+
+LEAST_CYCLES = 16
+
+_GENERATORS: Mapping[str, Callable[[Request], Stimulus]] = {
+    "mixpe.pe_w4a8": partial(pe_stimulus, segments=group_segments),
+    "mixpe.pe_w4a8_multiplier": partial(pe_stimulus, segments=group_segments),
+    "mixpe.group_sum": partial(pe_stimulus, segments=group_sum_segments),
+    "mixpe.dequant": dequant_stimulus,
+    "mixpe.scale_queue": scale_queue_stimulus,
+    "int4.pe": partial(pe_stimulus, segments=group_segments),
+    "int4.group_sum": partial(pe_stimulus, segments=group_sum_segments),
+    "int4.dequant": dequant_stimulus,
+    "int8.pe": partial(pe_stimulus, segments=int8_segments),
+    "int8.pe_shift_add": partial(pe_stimulus, segments=int8_segments),
+    "int8.weight_dequant": weight_dequant_stimulus,
+    "dequant.pe_w4a8": partial(pe_stimulus, segments=dequant_segments),
+    "gemm.accumulate": accumulate_stimulus,
+    "gemm.register_bit": register_bit_stimulus,
+    "gemm.output_round": output_round_stimulus,
+}
+
+_INT4_ACTIVATIONS = {"int4.pe", "int4.group_sum", "int4.dequant"}
+
+
+def stimulus(
+    unit: str, *, kind: Kind, size: int = 128, cycles: int = 4096, zero_point: bool = False
+) -> Stimulus:
+    """Operands of a unit as it gets them inside an array, and what it must answer.
+
+    Parameters
+    ----------
+    unit : str
+        Name in :mod:`dovetail.rtl.units`.
+    kind : str
+        ``real``: of the network with real weights.  ``random``: uniform over the whole range of
+        each operand's format, under the same control.  ``zero``: nothing but control.
+    size : int
+        Of the unit's axis: length of a group, or depth.
+    cycles : int
+        Length, 16 at least.
+    zero_point : bool
+        INT4 weights have a zero point per group; else they are symmetric.
+
+    Raises
+    ------
+    ToolError
+        Where ``kind`` is ``real`` and the package of the network is missing.
+    """
+    if unit not in _GENERATORS:
+        raise ConfigError(
+            f"no stimulus for a unit named {unit!r}; the units are {', '.join(_GENERATORS)}"
+        )
+    if kind not in get_args(Kind):
+        raise ConfigError(f"kind={kind!r} must be real, random or zero; change kind")
+    if cycles < LEAST_CYCLES:
+        raise ConfigError(f"cycles={cycles} must be at least {LEAST_CYCLES}; raise cycles")
+    request = Request(
+        unit=unit,
+        kind=kind,
+        size=size,
+        cycles=cycles,
+        zero_point=zero_point,
+        activation_bits=4 if unit in _INT4_ACTIVATIONS else 8,
+    )
+    return _GENERATORS[unit](request)
