@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -17,8 +18,9 @@ from dovetail.errors import ConfigError
 from dovetail.models.pe_formats import PeFormat
 from dovetail.sweeps.pe_snr import PES, pe_format, pooled
 
+FloatSums = Literal["fp32", "fp16"]
+
 REFERENCE = "fp16.pe"
-CLOCK_MHZ = 500.0  # the clock of every configuration of the paper
 PUBLISHED_EFFICIENCY = {
     "fp16.pe": 1.0,
     "dequant.pe_w4a16": 1.0,
@@ -36,6 +38,7 @@ they are no measurement and are left out.
 _COLUMNS = (
     "technology",
     "pe",
+    "clock_mhz",
     "area_um2",
     "power_uw",
     "efficiency",
@@ -81,7 +84,7 @@ def design_space(
     *,
     group: int = 128,
     zero_point: bool = False,
-    clock_mhz: float = CLOCK_MHZ,
+    sums: FloatSums = "fp32",
 ) -> pd.DataFrame:
     """Put every PE of each table on the axes of the plot.
 
@@ -91,21 +94,21 @@ def design_space(
         A table that lacks a PE has no row for it.
     group, zero_point
         Of INT4 weights; ``group`` is also the length for which a PE is built.
-    clock_mhz : float
-        At which a PE starts an operation in every cycle.
+    sums : str
+        ``fp32`` or ``fp16``, of floating-point PEs.
 
     Returns
     -------
     DataFrame
-        One row a table and PE: ``technology``, ``pe``, ``area_um2``, ``power_uw`` (dynamic and
-        leakage), ``efficiency`` (1 / (um2 uW)), ``relative`` (efficiency over that of
-        :data:`REFERENCE` in the same table; NaN where it has none), ``published`` (the paper's;
-        NaN where it has none), and of the layers' signal-to-noise ratios ``snr_db`` (median),
-        ``snr_db_least``, ``snr_db_most``.
+        One row a table and PE: ``technology``, ``pe``, ``clock_mhz`` (the table's), ``area_um2``,
+        ``power_uw`` (an operation in every cycle, and leakage), ``efficiency`` (1 / (um2 uW)),
+        ``relative`` (efficiency over that of :data:`REFERENCE` in the same table; NaN where it has
+        none), ``published`` (the paper's; NaN where it has none), and of the layers'
+        signal-to-noise ratios ``snr_db`` (median), ``snr_db_least``, ``snr_db_most``.
     """
     rows = [
-        _row(table, pe, _cost(table, pe, group), clock_mhz)
-        | _quality(pe_format(pe, group=group, zero_point=zero_point))
+        _row(table, pe, _cost(table, pe, group, sums))
+        | _quality(pe_format(pe, group=group, zero_point=zero_point, sums=sums))
         for table in tables
         for pe in PES
         if pe in table.units
@@ -155,14 +158,39 @@ def _quality(form: PeFormat) -> dict[str, str | float]:
     }
 
 
-def _cost(table: Technology, pe: str, group: int) -> UnitCost:
-    """The entry of a PE as built for ``group``, or the only one where groups are nothing to it."""
+def _cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
+    """The entry of a PE as built for ``group`` and ``sums``, where these are anything to it."""
     points = table.units[pe]
     for point in points:
-        if point.max_group in (None, group):
+        if point.max_group in (None, group) and point.sum_format in (None, sums):
             return point
     raise ConfigError(
-        f"technology {table.name!r} has unit {pe!r} for max_group "
-        f"{', '.join(str(point.max_group) for point in points)}, not {group}; add an entry for it "
-        f"or choose one of these groups"
+        f"technology {table.name!r} has no entry of unit {pe!r} for max_group={group} and "
+        f"sum_format={sums}; add one, or choose a group and sums that it has"
     )
+
+
+def _row(table: Technology, pe: str, cost: UnitCost) -> dict[str, str | float]:
+    energy_pj = cost.data_pj_per_op.value
+    if cost.clock_pj_per_cycle is not None:
+        energy_pj += cost.clock_pj_per_cycle.value
+    area_um2 = cost.area_um2.value
+    power_uw = energy_pj * table.clock_mhz + cost.leakage_nw.value * 1e-3  # pJ x MHz = uW
+    return {
+        "technology": table.name,
+        "pe": pe,
+        "clock_mhz": table.clock_mhz,
+        "area_um2": area_um2,
+        "power_uw": power_uw,
+        "efficiency": 1 / (area_um2 * power_uw),
+        "published": PUBLISHED_EFFICIENCY.get(pe, float("nan")),
+    }
+
+
+def _quality(form: PeFormat) -> dict[str, str | float]:
+    snr = pooled(form)
+    return {
+        "snr_db": snr["snr_db_median"],
+        "snr_db_least": snr["snr_db_least"],
+        "snr_db_most": snr["snr_db_most"],
+    }

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from dovetail.arch.costs import Figure, UnitCost
-from dovetail.arch.technology import Technology, technology
+from dovetail.arch.technology import Technology
 
 Pe = tuple[float, float, float, float]  # um2, pJ an operation, pJ a cycle of the clock, nW
 
 
-def table(name: str, pes: Mapping[str, Pe], *, max_group: int | None = None) -> Technology:
-    """A table whose units are ``pes``; the rest is a packaged table's."""
-    units = {pe: (_cost(*values, max_group),) for pe, values in pes.items()}
-    return replace(technology("mixed-28-45"), name=name, units=units)
+def table(
+    name: str,
+    pes: Mapping[str, Pe],
+    *,
+    clock_mhz: float = 500.0,
+    max_group: int | None = None,
+) -> Technology:
+    """A table whose units are ``pes``."""
+    return Technology(
+        name=name,
+        title=name,
+        notes=("made up for a test",),
+        clock_mhz=clock_mhz,
+        sram_node_nm=45,
+        dram="hbm2",
+        sources={},
+        units={pe: (_cost(*values, max_group),) for pe, values in pes.items()},
+    )
 
 
 def _cost(

@@ -1,6 +1,7 @@
 """sweeps/mixpe_design_space.py."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,8 @@ def test_power_is_what_a_cycle_takes_at_the_clock_and_leakage() -> None:
     assert row["area_um2"] == 400
     assert row["efficiency"] == pytest.approx(1 / (400 * 201))
     assert row["relative"] == 1
-    slow = design_space([table("t", {"fp16.pe": FP16})], clock_mhz=100.0)
+    assert row["clock_mhz"] == 500
+    slow = design_space([table("t", {"fp16.pe": FP16}, clock_mhz=100.0)])
     assert slow["power_uw"].tolist() == pytest.approx([41.0])
 
 
@@ -56,10 +58,21 @@ def test_the_entry_of_the_group_is_taken() -> None:
     assert len(design_space(tables, group=64)) == 1
     with pytest.raises(
         ConfigError,
-        match=r"^technology 't' has unit 'mixpe.pe_w4a8' for max_group 64, not 128; add an entry "
-        r"for it or choose one of these groups$",
+        match=r"^technology 't' has no entry of unit 'mixpe.pe_w4a8' for max_group=128 and "
+        r"sum_format=fp32; add one, or choose a group and sums that it has$",
     ):
         design_space(tables)
+
+
+def test_a_floating_point_pe_is_taken_with_its_sums() -> None:
+    one = table("t", {"fp16.pe": FP16})
+    (wide,) = one.units["fp16.pe"]
+    narrow = replace(wide, sum_format="fp16", area_um2=replace(wide.area_um2, value=300.0))
+    units = {"fp16.pe": (replace(wide, sum_format="fp32"), narrow)}
+    both = replace(one, units=units)
+    areas = {sums: design_space([both], sums=sums).iloc[0].to_dict() for sums in ("fp32", "fp16")}
+    assert (areas["fp32"]["area_um2"], areas["fp16"]["area_um2"]) == (400, 300)
+    assert areas["fp32"]["snr_db"] > areas["fp16"]["snr_db"] + 10
 
 
 def test_units_that_are_no_pes_have_no_row() -> None:

@@ -1,0 +1,208 @@
+"""How much of MixPE's gain comes from each of its parts: placement, PE, group and zero point?
+
+The paper does not separate them.  Here two placements of dequantisation and two kinds of PE make
+four cores, each in every group and with and without zero point, at equal PE count and at equal
+array area.  ``python -m dovetail.sweeps.mixpe_ablation STORE`` prints the decomposition of what
+``dovetail sweep mixpe_ablation_LIBRARY`` stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dovetail.arch.cores import Core
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.mixpe import preset
+from dovetail.arch.technology import Technology, technology
+from dovetail.errors import ConfigError
+from dovetail.sweeps.axes import Sweep, Workload
+from dovetail.sweeps.decompose import decompose
+from dovetail.sweeps.equal_area import BAND, equal_area_arrays
+from dovetail.sweeps.store import Store
+from dovetail.sweeps.table import points
+
+CORES: Mapping[tuple[str, str], Core] = {
+    ("before", "multiplier"): "int8",
+    ("before", "shift-add"): "shift_add_int8",
+    ("after", "multiplier"): "multiply_w4a8",
+    ("after", "shift-add"): "mixpe_w4a8",
+}
+"""Where a core dequantises, relative to the sum of a group, and how its PE multiplies."""
+
+GROUPS = (32, 64, 128)
+FACTORS = ("placement", "pe", "group", "zero_point")
+METRICS = ("time_ms", "energy_pj", "array_um2", "area_um2", "error")
+BASES = ("equal PEs", "equal area")
+START: Mapping[str, Any] = {
+    "placement": "before",
+    "pe": "multiplier",
+    "group": 128,
+    "zero_point": False,
+}
+"""The baseline: the INT8 core in the format with the fewest scales."""
+
+_BASELINE: tuple[Core, int, int] = ("int8", 32, 32)
+_MOST_MHZ = 500.0  # the paper's clock
+_WORKLOADS = (
+    Workload(network="llama2-7b", phase="prefill"),
+    Workload(network="llama2-7b", phase="decode"),
+)
+
+
+def sweep(library: str) -> Sweep:
+    """The four cores in one technology: 32 x 32 PEs, and every shape of that INT8 array's area.
+
+    A core is built for the group that it runs, and all run at the fastest clock that all of them
+    meet, up to 500 MHz.
+    """
+    table = technology(library)
+    base = preset("w4a8-32x32")
+    clock_mhz = _common_clock_mhz(base.engine, table)
+    engine = replace(base.engine, clock_mhz=clock_mhz)
+    return Sweep(
+        name=f"mixpe_ablation_{library}",
+        question="How much of MixPE's gain over INT8 on LLaMA-2-7B comes from dequantising after "
+        "the group, from shift-and-add PEs, and from group size and zero point?",
+        system="mixpe",
+        base=replace(base, engine=engine).to_dict(),
+        axes={
+            (
+                "engine.core",
+                "engine.rows",
+                "engine.cols",
+                "engine.max_group",
+                "group",
+            ): tuple(dict.fromkeys(_arrays(engine, table))),
+            "zero_point": (False, True),
+        },
+        workloads=_WORKLOADS,
+        technology=library,
+    )
+
+
+asap7 = partial(sweep, "asap7")
+nangate45 = partial(sweep, "nangate45")
+sky130hd = partial(sweep, "sky130hd")
+
+
+def cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Choose one design for each cell of the ablation, on each workload and basis.
+
+    At equal PEs that is the array of the baseline's shape; at equal area the fastest of those
+    within the band around the baseline's array.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As :func:`dovetail.sweeps.table.points` returns it.
+
+    Returns
+    -------
+    DataFrame
+        ``network``, ``phase``, ``basis``, the :data:`FACTORS` and :data:`METRICS`.
+    """
+    done = rows[rows["status"] == "ok"].copy()
+    factors = {core: levels for levels, core in CORES.items()}
+    done["placement"] = done["engine.core"].map(lambda core: factors[core][0])
+    done["pe"] = done["engine.core"].map(lambda core: factors[core][1])
+    done["zero_point"] = done["zero_point"].astype(bool)
+    core, height, width = _BASELINE
+    shape = (done["engine.rows"] == height) & (done["engine.cols"] == width)
+    baseline = done[shape & (done["engine.core"] == core)]
+    if baseline.empty:
+        raise ConfigError(
+            f"the sweep has no {core} array of {height} x {width}, which the others are compared "
+            f"with; run the sweep of an ablation to its end"
+        )
+    apart = (done["array_um2"].astype(float) / float(baseline["array_um2"].iloc[0]) - 1).abs()
+    keys = ["network", "phase", *FACTORS]
+    found = []
+    for basis, chosen in zip(BASES, (done[shape], done[apart <= BAND]), strict=True):
+        fastest = chosen.sort_values(["time_ms", "energy_pj"], kind="stable")
+        found.append(fastest.drop_duplicates(keys).assign(basis=basis))
+    columns = ["network", "phase", "basis", *FACTORS, *METRICS]
+    table = pd.concat(found)[columns].sort_values(columns[:7], kind="stable")
+    return table.astype(dict.fromkeys(METRICS, float)).reset_index(drop=True)
+
+
+def decompositions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Decompose every metric from the baseline to MixPE, for every group and zero point.
+
+    Returns
+    -------
+    DataFrame
+        ``network``, ``phase``, ``basis``, ``metric``, ``group`` and ``zero_point`` of the end, and
+        the columns of :func:`decompose`.
+    """
+    found = []
+    for (network, phase, basis), table in cells(rows).groupby(
+        ["network", "phase", "basis"], sort=False
+    ):
+        for metric in METRICS:
+            for group in GROUPS:
+                for zero_point in (False, True):
+                    end = {
+                        "placement": "after",
+                        "pe": "shift-add",
+                        "group": group,
+                        "zero_point": zero_point,
+                    }
+                    terms = decompose(table, metric, start=START, end=end)
+                    names: dict[str, Any] = {
+                        "network": network,
+                        "phase": phase,
+                        "basis": basis,
+                        "metric": metric,
+                        "group": group,
+                        "zero_point": zero_point,
+                    }
+                    found.append(terms.assign(**names)[[*names, *terms.columns]])
+    return pd.concat(found, ignore_index=True)
+
+
+def _common_clock_mhz(engine: GemmEngineConfig, table: Technology) -> float:
+    """The fastest clock, in steps of 10 MHz, that the slowest core of the ablation meets."""
+    fastest = min(
+        table.fmax_mhz(replace(engine, core=core, max_group=group))
+        for core in CORES.values()
+        for group in GROUPS
+    )
+    return min(_MOST_MHZ, 10.0 * floor(fastest / 10))
+
+
+def _arrays(
+    engine: GemmEngineConfig, table: Technology
+) -> Iterator[tuple[Core, int, int, int, int]]:
+    core, rows, cols = _BASELINE
+    target_um2 = table.array_um2(replace(engine, core=core, rows=rows, cols=cols))
+    for core in CORES.values():
+        for group in GROUPS:
+            yield core, rows, cols, group, group
+            shapes = equal_area_arrays(
+                replace(engine, max_group=group),
+                target_um2=target_um2,
+                band=BAND,
+                cores=(core,),
+                technology=table,
+            )
+            for _, height, width in shapes:
+                yield core, height, width, group, group
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m dovetail.sweeps.mixpe_ablation")
+    parser.add_argument("store", type=Path, help="what `dovetail sweep` made")
+    with Store.open(parser.parse_args().store) as store:
+        print(decompositions(points(store)).to_csv(index=False, float_format="%.4f"), end="")
+
+
+if __name__ == "__main__":
+    main()
