@@ -19,7 +19,12 @@ Line = dict[str, str]
 
 _RIGHT = {"published", "ours", "deviation", "tolerance", "figures", "worst"}
 _WRAPPED = {"what", "why"}
-_STYLES = {"reproduced": "green", "not reproduced": "bold red", "report only": "yellow"}
+_STYLES = {
+    "reproduced": "green",
+    "not reproduced": "bold red",
+    "report only": "yellow",
+    "not measured": "yellow",
+}
 
 
 def render_table(rows: Sequence[ReproductionRow]) -> Group:
@@ -71,7 +76,7 @@ def cells(row: ReproductionRow) -> Line:
         "row": row.row,
         "what": row.what,
         "published": _number(row.published),
-        "ours": _number(row.ours),
+        "ours": "-" if row.ours is None else _number(row.ours),
         "deviation": _deviation(row),
         "tolerance": _tolerance(row),
         "accounting": row.accounting,
@@ -95,15 +100,21 @@ def summary(rows: Sequence[ReproductionRow]) -> list[Line]:
             "why": "; ".join(dict.fromkeys(row.why for row in figures)),
         }
         missed = sum(row.verdict == "not reproduced" for row in figures)
+        unmeasured = sum(row.verdict == "not measured" for row in figures)
         if missed:
             line["verdict"] = f"not reproduced ({missed} of {len(figures)})"
+        elif 0 < unmeasured < len(figures):
+            line["verdict"] += f" ({unmeasured} of {len(figures)} not measured)"
         lines.append(line)
     return lines
 
 
 def _part_of_tolerance(row: ReproductionRow) -> float:
-    """Deviation over tolerance; the plain deviation where there is no tolerance or it is 0."""
-    return abs(row.deviation) / (row.tolerance or 1.0)
+    """Deviation over tolerance; the plain deviation where there is no tolerance or it is 0.
+
+    What is not measured comes behind everything that is.
+    """
+    return -1.0 if row.deviation is None else abs(row.deviation) / (row.tolerance or 1.0)
 
 
 def _number(value: float) -> str:
@@ -111,6 +122,8 @@ def _number(value: float) -> str:
 
 
 def _deviation(row: ReproductionRow) -> str:
+    if row.deviation is None:
+        return "-"
     if row.deviation == 0:
         return "0"
     return f"{100 * row.deviation:+.2f} %" if row.scale == "relative" else f"{row.deviation:+.2g}"

@@ -10,9 +10,13 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import pandas as pd
+
 from dovetail.arch.authors import authors_model
+from dovetail.arch.technology import technologies, technology
 from dovetail.models.authors import authors_network, dequant_share
 from dovetail.sim.authors import AuthorsResult, simulate_authors
+from dovetail.sweeps.mixpe_design_space import PeComparison, compare_pes, design_space
 from dovetail.sweeps.mixpe_functional import Kind, Order, compare_with_integers
 from dovetail.sweeps.reproduction import ReproductionRow, compare
 
@@ -36,6 +40,9 @@ def rows() -> list[ReproductionRow]:
         *_cycles(published, published["equal_pe_cycles"]),
         _dequant_share(published, published["conventional_dequant_share"]),
         _dequant_share(published, published["mixpe_dequant_share"]),
+        *_pe_ratios(published, published["pe_w4a8"]),
+        *_pe_ratios(published, published["pe_w4a16"]),
+        *_pe_ratios(published, published["pe_int8"]),
         _headline(published, published["headline_time"], _time),
         _headline(published, published["headline_energy"], _energy),
         *_functional(published, published["functional"]),
@@ -139,6 +146,50 @@ def _headline(
 ) -> ReproductionRow:
     ours = _mean_ratio(published, "olaccel", "mixpe-w4a8", measure)
     return _row(published, figure, what=figure["what"], value=figure["value"], ours=ours)
+
+
+def _pe_ratios(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
+    for label, name in published["libraries"].items():
+        compared = compare_pes(_pes_of(name), name, figure["pe"], figure["baseline"])
+        yield pe_ratio_row(published, figure, label, compared)
+
+
+def pe_ratio_row(
+    published: Figure, figure: Figure, library: str, compared: PeComparison | None
+) -> ReproductionRow:
+    """Make the row of one ratio of PEs in one library; its reason comes from the figures."""
+    return compare(
+        paper=published["paper"],
+        row=figure["row"],
+        what=f"{figure['what']}, {library}",
+        published=figure["value"],
+        ours=None if compared is None else compared.gain,
+        scale=figure["scale"],
+        tolerance=figure.get("tolerance"),
+        accounting="dovetail",
+        why=f"{library}: {_pe_reason(figure, compared)}",
+        source=figure["source"],
+    )
+
+
+def _pe_reason(figure: Figure, compared: PeComparison | None) -> str:
+    if compared is None:
+        return f"not measured yet: no table has both {figure['pe']} and {figure['baseline']}"
+    gap = figure["value"] / compared.gain
+    distance = f"{gap:.3g} times less" if gap > 1 else f"{1 / gap:.3g} times more"
+    return (
+        f"{figure['pe']} has {compared.area_um2[0]:.4g} um2 against {compared.area_um2[1]:.4g} "
+        f"({compared.area_gain:.3g}x in area) and takes {compared.power_uw[0]:.4g} uW against "
+        f"{compared.power_uw[1]:.4g} ({compared.power_gain:.3g}x in power), "
+        f"{distance} than published in all; {figure['why']}"
+    )
+
+
+@cache
+def _pes_of(name: str) -> pd.DataFrame:
+    """The design space of a packaged table; empty where it is not there or has no PE."""
+    tables = [technology(name)] if name in technologies() else []
+    return design_space(tables)
 
 
 def _functional(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["relative", "absolute"]
-Verdict = Literal["reproduced", "not reproduced", "report only"]
+Verdict = Literal["reproduced", "not reproduced", "report only", "not measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,9 +19,10 @@ class ReproductionRow:
     row : str
         Number of the figure in the paper's list; a figure of many cells has a row for each.
     what : str
-    published, ours : float
-    deviation : float
-        ``ours - published``, over ``published`` where the scale is relative.
+    published : float
+    ours, deviation : float or None
+        ``ours - published``, over ``published`` where the scale is relative; both None where ours
+        is not measured.
     scale : str
         ``relative`` or ``absolute``: of deviation and tolerance.
     tolerance : float or None
@@ -29,7 +30,7 @@ class ReproductionRow:
     accounting : str
         Whose counting ours is: ``authors`` or ``dovetail``.
     verdict : str
-        ``reproduced``, ``not reproduced`` or ``report only``.
+        ``reproduced``, ``not reproduced``, ``report only`` or ``not measured``.
     why : str
         What makes the figure come out, or what keeps it from it.
     source : str
@@ -40,8 +41,8 @@ class ReproductionRow:
     row: str
     what: str
     published: float
-    ours: float
-    deviation: float
+    ours: float | None
+    deviation: float | None
     scale: Scale
     tolerance: float | None
     accounting: str
@@ -56,7 +57,7 @@ def compare(
     row: str,
     what: str,
     published: float,
-    ours: float,
+    ours: float | None,
     scale: Scale,
     tolerance: float | None,
     accounting: str,
@@ -64,12 +65,14 @@ def compare(
     source: str,
 ) -> ReproductionRow:
     """Make the row of one figure: its deviation and its verdict."""
-    deviation = ours - published
-    if scale == "relative":
-        deviation /= published
-    verdict: Verdict = "report only"
-    if tolerance is not None:
-        verdict = "reproduced" if abs(deviation) <= tolerance else "not reproduced"
+    deviation: float | None = None
+    verdict: Verdict = "not measured" if ours is None else "report only"
+    if ours is not None:
+        deviation = ours - published
+        if scale == "relative":
+            deviation /= published
+        if tolerance is not None:
+            verdict = "reproduced" if abs(deviation) <= tolerance else "not reproduced"
     return ReproductionRow(
         paper=paper,
         row=row,

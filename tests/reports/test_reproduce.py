@@ -11,7 +11,9 @@ from dovetail.reports.reproduce import render_table, summary, to_json, to_markdo
 from dovetail.sweeps.reproduction import ReproductionRow, compare
 
 
-def row(number: str, what: str, ours: float, tolerance: float | None = 0.01) -> ReproductionRow:
+def row(
+    number: str, what: str, ours: float | None, tolerance: float | None = 0.01
+) -> ReproductionRow:
     return compare(
         paper="mixpe",
         row=number,
@@ -94,3 +96,13 @@ def test_markdown_has_a_line_for_every_figure() -> None:
     lines = to_markdown(ROWS).splitlines()
     assert "| mixpe | 1 | cycles: b | 1,000 | 1,005 | +0.50 % | 1 % | reproduced |" in lines
     assert "| mixpe | 12 | headline | 1,000 | 1,700 | +70.00 % | - | report only |" in lines
+
+
+def test_what_is_not_measured_shows_a_dash_and_is_counted() -> None:
+    rows = [row("9", "here", 1005), row("9", "there", None), row("10", "nowhere", None)]
+    assert "| mixpe | 9 | there | 1,000 | - | - | 1 % | not measured |" in to_markdown(rows)
+    first, second = summary(rows)
+    assert (first["worst"], first["verdict"]) == ("+0.50 %", "reproduced (1 of 2 not measured)")
+    assert (second["worst"], second["verdict"]) == ("-", "not measured")
+    assert json.loads(to_json(rows))["rows"][1]["ours"] is None
+    Console(file=io.StringIO()).print(render_table(rows))

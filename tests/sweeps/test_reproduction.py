@@ -5,7 +5,7 @@ import pytest
 from dovetail.sweeps.reproduction import ReproductionRow, compare
 
 
-def row(*, ours: float, scale: str, tolerance: float | None) -> ReproductionRow:
+def row(*, ours: float | None, scale: str, tolerance: float | None) -> ReproductionRow:
     return compare(
         paper="p",
         row="1",
@@ -39,3 +39,9 @@ def test_the_verdict_is_the_deviation_against_the_tolerance(
     found = row(ours=ours, scale=scale, tolerance=tolerance)
     assert found.deviation == pytest.approx(deviation)
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.3])
+def test_what_is_not_measured_has_no_deviation(tolerance: float | None) -> None:
+    found = row(ours=None, scale="relative", tolerance=tolerance)
+    assert (found.ours, found.deviation, found.verdict) == (None, None, "not measured")
