@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.cores import CORES, Core, CoreSpec
+from dovetail.arch.number_formats import float_format
 
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -27,7 +28,6 @@ FLOATING_ACCUMULATOR_BITS = 32  # FP32
 OUTPUT_BITS = 16
 K_TILE_SUM_BITS = 32  # inside a PE that sums INT8 products over a whole k tile
 MAX_K = 1 << 16  # 2^16 products of two INT8 fill K_TILE_SUM_BITS
-FLOAT_BITS = {"fp16": 16, "fp32": 32}
 
 
 def power_of_two(value: int) -> int:
@@ -244,7 +244,7 @@ class GemmEngineConfig:
     def pe_accumulator_bits(self) -> int:
         """Sum of ``max_group`` products with a nibble; of a whole k tile; or ``sum_format``."""
         if self.spec.floating:
-            return FLOAT_BITS[self.sum_format]
+            return float_format(self.sum_format).bits
         if not self.spec.group_segments:
             return K_TILE_SUM_BITS
         return self.spec.activation_bits + WEIGHT_BITS + (self.max_group - 1).bit_length()
@@ -252,7 +252,7 @@ class GemmEngineConfig:
     @property
     def group_sum_bits(self) -> int:
         if self.spec.floating:
-            return FLOAT_BITS[self.sum_format]
+            return float_format(self.sum_format).bits
         return self.spec.activation_bits + (self.max_group - 1).bit_length()
 
     @property

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from dovetail.arch.cores import Core as CoreName
 from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.number_formats import float_format
+from dovetail.rtl.floating.accumulate import AccumulateScaled, AccumulateSum
+from dovetail.rtl.floating.convert import FpOutputRound
+from dovetail.rtl.floating.dequant_pe import DequantFloatPe
+from dovetail.rtl.floating.group_dequant import FloatGroupDequant
+from dovetail.rtl.floating.pe import FloatGroupSumPe, Fp16Pe
 from dovetail.rtl.gemm.accumulate import Accumulate
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.engine import GemmEngine
@@ -22,6 +29,7 @@ from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
 from dovetail.rtl.mixpe.parts import AfterGroupParts
 from dovetail.rtl.mixpe.pe import MixpePe
+from dovetail.rtl.mixpe.pe_w4a16 import MixpeFloatPe
 from dovetail.rtl.verilog import verilog
 
 __all__ = ["compute_core", "engine", "engine_verilog"]
@@ -40,14 +48,26 @@ _PES: Mapping[CoreName, Callable[[GemmEngineConfig], OutputStationaryPe]] = {
     "int8": lambda config: Int8Pe(sum_bits=config.pe_accumulator_bits),
     "shift_add_int8": lambda config: Int8ShiftAddPe(sum_bits=config.pe_accumulator_bits),
     "dequant_w4a8": lambda config: DequantPe(sum_bits=config.pe_accumulator_bits),
+    "mixpe_w4a16": lambda config: MixpeFloatPe(float_format(config.sum_format)),
+    "dequant_w4a16": lambda config: DequantFloatPe(float_format(config.sum_format)),
+    "fp16": lambda config: Fp16Pe(float_format(config.sum_format)),
 }
 
 
 def after_group_parts(config: GemmEngineConfig) -> AfterGroupParts:
     """Components of a core that dequantises after the group."""
+    pe = _PES[config.core](config)
+    if config.spec.floating:
+        form = float_format(config.sum_format)
+        return AfterGroupParts(
+            pe=pe,
+            group_sum=FloatGroupSumPe(form),
+            dequant=FloatGroupDequant(form),
+            accumulate=AccumulateScaled(form),
+        )
     dequant = GroupDequant(p_bits=config.pe_accumulator_bits, s_bits=config.group_sum_bits)
     return AfterGroupParts(
-        pe=_PES[config.core](config),
+        pe=pe,
         group_sum=GroupSumPe(
             activation_bits=config.spec.activation_bits, sum_bits=config.group_sum_bits
         ),
@@ -60,16 +80,18 @@ def compute_core(config: GemmEngineConfig) -> Core:
     """The compute core of ``config``."""
     if config.spec.after_group:
         return AfterGroupCore(config, after_group_parts(config))
-    return BeforeLoopCore(
-        config,
-        pe=_PES[config.core](config),
-        accumulate=Accumulate(increment_bits=config.pe_accumulator_bits),
-    )
+    accumulate: Any
+    if config.spec.floating:
+        accumulate = AccumulateSum(float_format(config.sum_format))
+    else:
+        accumulate = Accumulate(increment_bits=config.pe_accumulator_bits)
+    return BeforeLoopCore(config, pe=_PES[config.core](config), accumulate=accumulate)
 
 
 def engine(config: GemmEngineConfig) -> GemmEngine:
     """The engine of ``config`` with its core."""
-    return GemmEngine(config, compute_core(config), OutputRound())
+    rounding = FpOutputRound() if config.spec.floating else OutputRound()
+    return GemmEngine(config, compute_core(config), rounding)
 
 
 @lru_cache(maxsize=8)

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Units that are synthesised alone: the name in a technology table to the component behind it."""
 
 from __future__ import annotations
@@ -8,7 +9,13 @@ from typing import Any, Literal
 
 from dovetail.arch.cores import Core
 from dovetail.arch.engine import K_TILE_SUM_BITS, GemmEngineConfig
+from dovetail.arch.number_formats import FloatFormat, float_format
 from dovetail.errors import ConfigError
+from dovetail.rtl.floating.accumulate import AccumulateScaled, AccumulateSum
+from dovetail.rtl.floating.convert import FpOutputRound
+from dovetail.rtl.floating.dequant_pe import DequantFloatPe
+from dovetail.rtl.floating.group_dequant import FloatGroupDequant
+from dovetail.rtl.floating.pe import FloatGroupSumPe, Fp16Pe
 from dovetail.rtl.gemm.accumulate import Accumulate
 from dovetail.rtl.gemm.output import OutputRound
 from dovetail.rtl.int8.dequant_pe import DequantPe
@@ -19,18 +26,20 @@ from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
 from dovetail.rtl.mixpe.pe import MixpePe
+from dovetail.rtl.mixpe.pe_w4a16 import MixpeFloatPe
 from dovetail.rtl.mixpe.scale_queue import ScaleQueue
 from dovetail.rtl.skew import Skew
 
-__all__ = ["axis", "expression", "unit", "units"]
+__all__ = ["axis", "default_size", "expression", "unit", "units"]
 
-Axis = Literal["max_group", "depth"]
+Axis = Literal["max_group", "depth", "sum_format"]
+Size = int | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recipe:
     make: Callable[..., Any]
-    widths: Callable[[int], dict[str, int]]
+    widths: Callable[[Any], dict[str, Any]]
     axis: Axis | None = None
 
 
@@ -64,6 +73,11 @@ def _group_dequant(engine: GemmEngineConfig) -> dict[str, int]:
     return {"p_bits": engine.pe_accumulator_bits, "s_bits": engine.group_sum_bits}
 
 
+def _by_format(make: Callable[..., Any]) -> _Recipe:
+    """A unit whose sums have the format ``sum_format``."""
+    return _Recipe(make=make, widths=lambda name: {"form": float_format(name)}, axis="sum_format")
+
+
 def _k_tile_sum(_: int) -> dict[str, int]:
     return {"sum_bits": K_TILE_SUM_BITS}
 
@@ -87,6 +101,14 @@ _RECIPES: Mapping[str, _Recipe] = {
     "int8.pe_shift_add": _Recipe(make=Int8ShiftAddPe, widths=_k_tile_sum),
     "int8.weight_dequant": _Recipe(make=WeightDequant, widths=_fixed()),
     "dequant.pe_w4a8": _Recipe(make=DequantPe, widths=_k_tile_sum),
+    "mixpe.pe_w4a16": _by_format(MixpeFloatPe),
+    "dequant.pe_w4a16": _by_format(DequantFloatPe),
+    "fp16.pe": _by_format(Fp16Pe),
+    "floating.group_sum": _by_format(FloatGroupSumPe),
+    "floating.dequant": _by_format(FloatGroupDequant),
+    "floating.accumulate_scaled": _by_format(AccumulateScaled),
+    "floating.accumulate_sum": _by_format(AccumulateSum),
+    "floating.output_round": _Recipe(make=FpOutputRound, widths=_fixed()),
     # The increment of a MixPE column with max_group = 128; the adder is 48 bits wide in any case.
     "gemm.accumulate": _Recipe(make=Accumulate, widths=_fixed(increment_bits=36)),
     # One flip-flop between units: of the skew, of a pipe.
@@ -103,20 +125,35 @@ def units() -> tuple[str, ...]:
 def axis(name: str) -> Axis | None:
     """The size by which a unit differs between engines, if any.
 
-    ``max_group`` sets widths; ``depth`` is ``segments_in_flight``.
+    ``max_group`` sets widths, ``depth`` is ``segments_in_flight``, ``sum_format`` the format of
+    floating-point sums.
     """
     return _recipe(name).axis
 
 
-def unit(name: str, *, size: int = 128) -> Any:
+def default_size(name: str) -> Size | None:
+    """The size at which a unit is looked at unless told otherwise."""
+    sizes: dict[str | None, Size] = {"max_group": 128, "depth": 8, "sum_format": "fp32"}
+    return sizes.get(axis(name))
+
+
+def unit(name: str, *, size: Size | None = None) -> Any:
     """Build the component behind ``name`` for one size of its :func:`axis`."""
-    return _recipe(name).make(**_recipe(name).widths(size))
+    return _recipe(name).make(**_widths(name, size))
 
 
-def expression(name: str, *, size: int = 128) -> str:
+def expression(name: str, *, size: Size | None = None) -> str:
     """The Python expression that makes what :func:`unit` returns."""
-    arguments = ", ".join(f"{key}={value}" for key, value in _recipe(name).widths(size).items())
+    values = {
+        key: value.name.upper() if isinstance(value, FloatFormat) else value
+        for key, value in _widths(name, size).items()
+    }
+    arguments = ", ".join(f"{key}={value}" for key, value in values.items())
     return f"{_recipe(name).make.__name__}({arguments})"
+
+
+def _widths(name: str, size: Size | None) -> dict[str, Any]:
+    return _recipe(name).widths(default_size(name) if size is None else size)
 
 
 def _recipe(name: str) -> _Recipe:

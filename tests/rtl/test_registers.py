@@ -53,22 +53,28 @@ def _unused(config: GemmEngineConfig) -> int:
     bottom = cols * (pe_weight_bits(config) + 2 + 1)
     if spec.after_group:
         # A scaled sum has a sign, 12 bits of scale and 4 of the high nibbles more.
-        increments = cols * (36 - (config.pe_accumulator_bits + 1 + 12 + 4))
+        increments = 0 if spec.floating else cols * (36 - (config.pe_accumulator_bits + 1 + 12 + 4))
         sums = 2 + 1 + (rows - 1)  # the same of the group sums, and signed all the way down
         return activations + bottom + sums + increments
     signed = 0 if spec.dequantise == "pe" else cols * (rows - 1)
-    increments = cols * (36 - config.pe_accumulator_bits)  # the table's adder is as wide as MixPE's
+    # The table's adder of integers is as wide as MixPE's.
+    increments = 0 if spec.floating else cols * (36 - config.pe_accumulator_bits)
     nibbles = config.segments_in_flight  # in the drain control's queue
     return activations + bottom + signed + increments + nibbles
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
-@pytest.mark.parametrize("core", [name for name, spec in CORES.items() if not spec.floating])
+@pytest.mark.parametrize("core", list(CORES))
 def test_priced_registers_are_those_of_the_core(
     tmp_path: Path, core: Core, rows: int, cols: int
 ) -> None:
     config = GemmEngineConfig(core=core, rows=rows, cols=cols, accumulator_buffer_bytes=65536)
-    sizes = {"max_group": config.max_group, "depth": config.segments_in_flight, None: 1}
+    sizes = {
+        "max_group": config.max_group,
+        "depth": config.segments_in_flight,
+        "sum_format": config.sum_format,
+        None: None,
+    }
 
     def bits(component: Any, name: str) -> int:
         folder = tmp_path / name
@@ -77,7 +83,7 @@ def test_priced_registers_are_those_of_the_core(
 
     priced = 0
     for index, part in enumerate(CORE_UNITS[core]):
-        if part.name != "gemm.output_round":  # lies outside the core and has no register
+        if part.component != "output":  # lies outside the core and has no register
             component = unit(part.name, size=sizes[axis(part.name)])
             priced += part.count(config) * bits(component, f"unit_{index}")
     drain = bits(DrainControl(config), "drain")

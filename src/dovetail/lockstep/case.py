@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arch.cores import CoreSpec
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.arch.number_formats import float_format
+from dovetail.models import mpgemm, mpgemm_floating
 from dovetail.models.gemm_layout import output_beats, pack_operands
-from dovetail.models.mpgemm import GemmOperands, mpgemm_after_group, mpgemm_before_loop
+from dovetail.models.mpgemm import GemmOperands
 from dovetail.rtl.verilator import Case
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.result import GemmResult
@@ -59,11 +62,23 @@ class LockstepCase:
         )
 
     def reference(self) -> NDArray[np.int16]:
-        """What the engine must write: int16 of shape (m, n)."""
-        if self.config.spec.after_group:
-            return mpgemm_after_group(self.operands, output_shift=self.output_shift)
-        return mpgemm_before_loop(
-            self.operands, output_shift=self.output_shift, weight_shift=self.weight_shift
+        """What the engine must write: int16 of shape (m, n), or as such the bits of FP16."""
+        operands, spec = self.operands, self.config.spec
+        if spec.floating:
+            form = float_format(self.config.sum_format)
+            if spec.after_group:
+                bits = mpgemm_floating.mpgemm_after_group(
+                    operands, form, output_shift=self.output_shift
+                )
+            else:
+                bits = mpgemm_floating.mpgemm_before_loop(
+                    operands, form, output_shift=self.output_shift, weight_shift=self.weight_shift
+                )
+            return bits.view(np.int16)
+        if spec.after_group:
+            return mpgemm.mpgemm_after_group(operands, output_shift=self.output_shift)
+        return mpgemm.mpgemm_before_loop(
+            operands, output_shift=self.output_shift, weight_shift=self.weight_shift
         )
 
     def simulate(self) -> GemmResult:
@@ -90,17 +105,17 @@ class LockstepCase:
         return replace(self, config=replace(self.config, dram_latency_cycles=cycles))
 
 
-def random_operands(
-    rng: np.random.Generator, gemm: Gemm, *, activation_bits: int = 8
-) -> GemmOperands:
-    """Operands of ``gemm``: uniform, or extremes only, which carry furthest.
+def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> GemmOperands:
+    """Operands of ``gemm`` in the formats of a core: uniform, or extremes only.
+
+    Extremes of integers carry furthest; those of FP16 are infinities, NaN, subnormal numbers and
+    the largest ones.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+    spec : CoreSpec
     gemm : Gemm
-    activation_bits : int
-        4 or 8.
     """
     extremes = rng.random() < 0.25
 
@@ -109,13 +124,28 @@ def random_operands(
             return rng.choice(np.array([low, high]), size=shape)
         return rng.integers(low, high, size=shape, endpoint=True)
 
+    def draw_fp16(shape: tuple[int, int]) -> NDArray[np.uint16]:
+        if extremes:
+            return _fp16_extremes(rng, shape)
+        # Exponents near enough to each other that sums keep bits of all.
+        values = rng.standard_normal(shape) * 2.0 ** rng.integers(-6, 5, size=shape)
+        return values.astype(np.float16).view(np.uint16)
+
     groups = -(-gemm.k // gemm.group)
-    most = 1 << (activation_bits - 1)
-    activations = draw(-most, most - 1, (gemm.m, gemm.k)).astype(np.int8)
-    ranges = {"int8": (-128, 127), "int4": (-8, 7), "uint4_zero": (0, 15)}
-    weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
+    activations: NDArray[np.int8] | NDArray[np.uint16]
+    weights: NDArray[np.int8] | NDArray[np.uint16]
+    if spec.floating:
+        activations = draw_fp16((gemm.m, gemm.k))
+    else:
+        most = 1 << (spec.activation_bits - 1)
+        activations = draw(-most, most - 1, (gemm.m, gemm.k)).astype(np.int8)
+    if gemm.weight_format == "fp16":
+        weights = draw_fp16((gemm.n, gemm.k))
+    else:
+        ranges = {"int8": (-128, 127), "int4": (-8, 7), "uint4_zero": (0, 15)}
+        weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
     scale = zero = None
-    if gemm.weight_format != "int8":
+    if gemm.scaled:
         scale = draw(0, 4095, (gemm.n, groups))
         zero = np.zeros_like(scale)
         if gemm.weight_format == "uint4_zero":
@@ -123,3 +153,16 @@ def random_operands(
     return GemmOperands(
         activations=activations, weights=weights, scale=scale, zero=zero, group=gemm.group
     )
+
+
+# Both zeros, the least and largest subnormal and normal numbers, one, infinities and a NaN.
+_FP16_EXTREMES = (0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF)
+_FP16_SPECIAL = (0x7C00, 0xFC00, 0x7E01)
+
+
+def _fp16_extremes(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
+    """Extreme numbers; in a few rows, so that most results are numbers, also what is none."""
+    bits = rng.choice(np.array(_FP16_EXTREMES, dtype=np.uint16), size=shape)
+    special = rng.choice(np.array(_FP16_SPECIAL, dtype=np.uint16), size=shape)
+    rows = rng.random((shape[0], 1)) < 0.2
+    return np.where(rows & (rng.random(shape) < 0.1), special, bits)

@@ -84,7 +84,7 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
                 gemm=small,
                 mapping=tile,
                 operands=_real_operands(trace, op, small)
-                or random_operands(rng, small, activation_bits=engine.spec.activation_bits),
+                or random_operands(rng, engine.spec, small),
                 # Keeps most of 16 bits of a sum of k products of random operands.
                 output_shift=20 if gemm.scaled else 8,
                 weight_shift=8,

@@ -17,7 +17,7 @@ from dovetail.sim.mixpe import MAPPING_SLACK
 # No common factor in the lengths, so that every pair comes.
 _ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
 _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
-_CORES: tuple[Core, ...] = tuple(core for core in CORES if not CORES[core].floating)
+_CORES: tuple[Core, ...] = tuple(CORES)
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
 # More than this and a case says little more, but runs long.
@@ -36,10 +36,12 @@ def random_engine(index: int) -> GemmEngineConfig:
     rng = np.random.default_rng([index, 1])
     # Each core walks through all sizes of its own.
     turn = index // len(_CORES)
+    core = _CORES[index % len(_CORES)]
     rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
     while True:
         values = {
             "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
+            "sum_format": str(rng.choice(["fp16", "fp32"])) if CORES[core].floating else "fp32",
             "activation_buffer_bytes": 1 << int(rng.integers(6, 14)),
             "weight_buffer_bytes": 1 << int(rng.integers(6, 14)),
             "scale_buffer_bytes": 1 << int(rng.integers(6, 12)),
@@ -47,9 +49,7 @@ def random_engine(index: int) -> GemmEngineConfig:
             "port_bits": 1 << int(rng.integers(3, 11)),
         }
         try:
-            return GemmEngineConfig(
-                core=_CORES[index % len(_CORES)], rows=rows, cols=cols, **values
-            )
+            return GemmEngineConfig(core=core, rows=rows, cols=cols, **values)
         except ValueError:  # buffers too small for this port: draw again
             continue
 
@@ -63,20 +63,25 @@ def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> Lockstep
         mapping = _random_mapping(rng, config, gemm)
         if mapping is not None:
             break
-    products = {"int8": 14, "int4": 22, "uint4_zero": 23}[gemm.weight_format]
-    widest = min(47, products + gemm.k.bit_length())
     case = LockstepCase(
         config=config,
         gemm=gemm,
         mapping=mapping,
-        operands=random_operands(rng, gemm, activation_bits=config.spec.activation_bits),
-        # From always saturated to nearly always zero.
-        output_shift=int(rng.integers(0, widest)),
+        operands=random_operands(rng, config.spec, gemm),
+        output_shift=_random_output_shift(rng, config, gemm),
         weight_shift=int(rng.integers(0, 16)),
         gap_seed=seed,
         repeat=repeat,
     )
     return case.with_latency(latency)
+
+
+def _random_output_shift(rng: np.random.Generator, config: GemmEngineConfig, gemm: Gemm) -> int:
+    """From always saturated to nearly always zero."""
+    if config.spec.floating:
+        return int(rng.integers(0, 40))
+    products = {"int8": 14, "int4": 22, "uint4_zero": 23}[gemm.weight_format]
+    return int(rng.integers(0, min(47, products + gemm.k.bit_length())))
 
 
 def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
