@@ -1,60 +1,86 @@
 """Synthesis of one component: area, speed, leakage and energy with a standard-cell library.
 
-Amaranth to RTLIL, Yosys to a netlist of library cells, OpenSTA to timing and power.
+Amaranth to RTLIL, Yosys to a netlist of library cells, OpenSTA to timing, Verilator to toggles of
+its nets; the energy is our own sum over them (:mod:`dovetail.rtl.asic.energy`).
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import re
-import shutil
-import subprocess
+import hashlib
 import tempfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from dovetail.errors import ToolError
+from dovetail.rtl.asic.attribution import opensta_rule
+from dovetail.rtl.asic.cell import Corner
+from dovetail.rtl.asic.cell_class import CELL_CLASSES, cell_class
+from dovetail.rtl.asic.cell_models import cell_models
+from dovetail.rtl.asic.clock_search import highest_clock
+from dovetail.rtl.asic.energy import Energy, leakage_nw, netlist_energy
+from dovetail.rtl.asic.equivalence import prove_netlist
+from dovetail.rtl.asic.liberty import Library
+from dovetail.rtl.asic.liberty_text import read_liberty
+from dovetail.rtl.asic.mapping import Mapped, Mapper
+from dovetail.rtl.asic.opensta import Timing, opensta, opensta_version, timing, worst_slack
+from dovetail.rtl.stimulus import Stimulus
+from dovetail.rtl.vector_bench import check_outputs, run_vectors
 from dovetail.rtl.verilog import rtlil_modules
-from dovetail.rtl.yosys import run_yosys
 
-__all__ = ["ACTIVITY", "SynthesisReport", "synthesize"]
+__all__ = ["ACTIVITY", "EnergyCheck", "Provenance", "SynthesisReport", "synthesize"]
 
 ACTIVITY = 0.2
-"""Toggles of every net in one cycle where power is reported; clocks toggle twice."""
+"""Toggles of every net in one cycle where no stimulus is given; clocks toggle twice."""
 
-_OUTPUT_LOAD_FF = 1.0
-"""Load that sizing assumes on each output; about one input pin at 45 nm."""
+_PROOF_S = 20.0
+"""Multipliers take longer than anyone waits, what has none takes a few seconds."""
 
-# abc's mapping for delay, then sizing toward the clock.  Its default, which maps for area, leaves
-# the 48-bit adder at 45 nm short of 500 MHz, for 10 % of that adder's area and 1 % of a PE's.
-_ABC = (
-    "+strash;scorr;dc2;strash;dch,-f;map,-B,0.9,-D,{period};topo;"
-    "buffer,-c;upsize,-D,{period};dnsize,-D,{period};stime,-p"
-)
 
-_STA = """\
-{libraries}
-read_verilog netlist.v
-link_design {top}
-# Without this, times and powers are in the units of the first library.
-set_cmd_units -time ns
-create_clock -name dovetail_clock -period {period_ns!r} {clock_port}
-set data_inputs {{}}
-foreach port [all_inputs] {{
-  if {{[get_full_name $port] ne "clk"}} {{ lappend data_inputs $port }}
-}}
-if {{[llength $data_inputs]}} {{ set_input_delay 0 -clock dovetail_clock $data_inputs }}
-if {{[llength [all_outputs]]}} {{ set_output_delay 0 -clock dovetail_clock [all_outputs] }}
-puts "slack_ns [worst_slack]"
-foreach activity {{0 {activity!r}}} {{
-  set_power_activity -global -activity $activity -duty 0.5
-  report_power -digits 9
-}}
-"""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyCheck:
+    """Our sums beside OpenSTA's power report, every data net toggling equally often; pJ per cycle.
+
+    Both follow OpenSTA's rule for internal power, so they agree where loads, slews, tables and
+    units do (:func:`dovetail.rtl.asic.attribution.opensta_rule`).  Nets that no cell drives are
+    left out, as OpenSTA does.
+
+    Attributes
+    ----------
+    switching_pj, internal_pj : float
+        Ours: nets that cells drive, and inside cells with the clock's edges.
+    opensta_switching_pj, opensta_internal_pj : float
+        OpenSTA's.
+    """
+
+    switching_pj: float
+    internal_pj: float
+    opensta_switching_pj: float
+    opensta_internal_pj: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What figures were made with.
+
+    Attributes
+    ----------
+    tools : dict of str to str
+        Version of each tool.
+    liberty_sha256 : dict of str to str
+        Of each Liberty file, by its name.
+    rtl_sha256 : str
+        Of the component's RTLIL.
+    corner : Corner
+        Operating conditions of the library.
+    """
+
+    tools: Mapping[str, str]
+    liberty_sha256: Mapping[str, str]
+    rtl_sha256: str
+    corner: Corner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,39 +95,76 @@ class SynthesisReport:
         Sum of the cells' areas; placement adds white space to it.
     register_um2 : float
         The part of it that registers take; 0 for a combinational component.
+    area_by_class_um2 : dict of str to float
+        Area of each class of :data:`dovetail.rtl.asic.cell_class.CELL_CLASSES`.
     cells : int
         Number of cells.
     clock_mhz : float
-        The clock that sizing aimed at.
-    fmax_mhz : float
-        Clock at which the longest path (register, input or output to register or output, inputs
-        at time zero) just fits; may lie below ``clock_mhz``, then ``slack_ns`` is negative.
+        The clock that cells were sized for.
     slack_ns : float
-        Time left on that path at ``clock_mhz``.
+        Time left at ``clock_mhz`` on the longest path: register, input or output to register or
+        output, inputs at time zero.  Negative where the netlist does not meet the clock.
+    netlist_mhz : float
+        Clock at which that path of this netlist just fits.
+    fmax_mhz : float or None
+        Highest clock that any netlist of the component reaches when sized for it, to 2 %; None
+        where it was not searched.
+    energy : Energy
+        Of one cycle with the toggles of the stimulus, or with ``activity``.
+    idle : Energy
+        Of one cycle in which only the clock toggles.
     energy_pj_per_op : float
-        Dynamic energy of one cycle in which each net toggles ``activity`` times: power x period.
+        All of the dynamic energy of one operation.
+    data_pj_per_op : float
+        The part of it above ``idle``.
     clock_pj_per_cycle : float
-        The part of it that the clock pins take even where no data net toggles.
+        ``idle`` in total: what each cycle takes even where no data net toggles.
     leakage_nw : float
         Leakage power, mean over the cells' states.
     activity : float
-        Toggles of each net per cycle, the same for all nets.
-    liberty : tuple of str
-        Names of the library files.
+        Toggles per cycle, mean over nets without the clock.
+    origin : str
+        Where the operands come from; empty for equal toggles on all nets.
+    equivalence : str
+        What came of the proof that the netlist equals its RTL; empty where it was not tried.
+    check : EnergyCheck
+    provenance : Provenance
     """
 
     name: str
     area_um2: float
     register_um2: float
+    area_by_class_um2: Mapping[str, float]
     cells: int
     clock_mhz: float
-    fmax_mhz: float
     slack_ns: float
+    netlist_mhz: float
+    fmax_mhz: float | None
+    energy: Energy
+    idle: Energy
     energy_pj_per_op: float
+    data_pj_per_op: float
     clock_pj_per_cycle: float
     leakage_nw: float
     activity: float
-    liberty: tuple[str, ...]
+    origin: str
+    equivalence: str
+    check: EnergyCheck
+    provenance: Provenance
+
+    @property
+    def meets_clock(self) -> bool:
+        return self.slack_ns >= 0
+
+    @property
+    def warning(self) -> str:
+        """What a reader must know of the figures; empty where there is nothing."""
+        if self.meets_clock:
+            return ""
+        return (
+            f"{self.name} does not meet {self.clock_mhz:g} MHz: slack {self.slack_ns:.3f} ns, "
+            f"this netlist reaches {self.netlist_mhz:.0f} MHz; ask for a lower clock"
+        )
 
 
 def synthesize(
@@ -110,7 +173,9 @@ def synthesize(
     name: str,
     liberty: Sequence[Path],
     clock_mhz: float,
+    stimulus: Stimulus | None = None,
     activity: float = ACTIVITY,
+    thorough: bool = True,
 ) -> SynthesisReport:
     """Map ``component`` to the cells of ``liberty`` and measure the result.
 
@@ -126,167 +191,170 @@ def synthesize(
     liberty : sequence of Path
         Liberty files of one library, plain or ``.gz``.
     clock_mhz : float
-        Clock to size for and to report power at.
+        Clock to size for.
+    stimulus : Stimulus or None
+        Operands that the netlist is simulated with, and what it must answer.  Without delays, so
+        glitches are not in its toggles.
     activity : float
-        Toggles of each net per cycle.
+        Without a stimulus: toggles of each net per cycle, in which it does one operation.
+    thorough : bool
+        Also search for the highest clock and try to prove the netlist equal to its RTL.
 
     Raises
     ------
     ToolError
-        OpenSTA is not installed, a library cannot be read, or Yosys or OpenSTA failed.
+        OpenSTA is not installed, a library cannot be read, a tool failed, or the netlist answers
+        other than the RTL does or the stimulus expects.
     """
     # First, because Amaranth warns of a component that is thrown away unused.
     design = rtlil_modules(component, name=name)
-    if shutil.which("sta") is None:
-        raise ToolError(
-            "no command 'sta' on PATH; timing and power need OpenSTA: apt-get install opensta"
-        )
+    opensta()
     if not clock_mhz > 0:
         raise ToolError(f"clock_mhz={clock_mhz} must be above 0; give a clock")
     if not liberty:
         raise ToolError("no Liberty file given; synthesis needs one at least: name it")
     with tempfile.TemporaryDirectory(prefix="dovetail-synth-") as scratch:
-        folder = Path(scratch)
-        libraries = [f"library{index}.lib" for index in range(len(liberty))]
-        for path, library in zip(liberty, libraries, strict=True):
-            _unpack(path, folder / library)
-        options = " ".join(f"-liberty {library}" for library in libraries)
-        _check(liberty, options, folder)
-        stat = _map(design, name, options, 1e6 / clock_mhz, folder)
-        log = _time(name, libraries, 1e3 / clock_mhz, activity, folder)
-    slack_ns = _slack_ns(log, name)
-    (idle_w, _), (total_w, leakage_w) = _powers(log)
-    # W x us = uJ = 1e6 pJ
-    per_cycle = 1e6 / clock_mhz
-    return SynthesisReport(
-        name=name,
-        area_um2=float(stat["area"]),
-        register_um2=float(stat["sequential_area"]),
-        cells=int(stat["num_cells"]),
-        clock_mhz=clock_mhz,
-        fmax_mhz=1e3 / (1e3 / clock_mhz - slack_ns),
-        slack_ns=slack_ns,
-        energy_pj_per_op=total_w * per_cycle,
-        clock_pj_per_cycle=idle_w * per_cycle,
-        leakage_nw=leakage_w * 1e9,
-        activity=activity,
-        liberty=tuple(path.name for path in liberty),
-    )
+        flow = _Flow(design, name, liberty, Path(scratch))
+        mapped = flow.mapper.map(clock_mhz)
+        timed = flow.time(mapped, clock_mhz, activity)
+        period_ns = 1e3 / clock_mhz
+        netlist_mhz = 1e3 / (period_ns - timed.slack_ns)
+        toggles = dict.fromkeys(mapped.netlist.names.values(), activity)
+        cycles = operations = 1
+        if stimulus is not None:
+            toggles = flow.simulate(mapped, stimulus)
+            cycles, operations = stimulus.cycles, stimulus.operations
+        energy = netlist_energy(mapped.netlist, flow.library, timed.pins, toggles)
+        idle = netlist_energy(mapped.netlist, flow.library, timed.pins, dict.fromkeys(toggles, 0.0))
+        return SynthesisReport(
+            name=name,
+            area_um2=mapped.area_um2,
+            register_um2=mapped.register_um2,
+            area_by_class_um2=flow.area_by_class(mapped),
+            cells=len(mapped.netlist.instances),
+            clock_mhz=clock_mhz,
+            slack_ns=timed.slack_ns,
+            netlist_mhz=netlist_mhz,
+            fmax_mhz=highest_clock(flow.reach, netlist_mhz) if thorough else None,
+            energy=energy,
+            idle=idle,
+            energy_pj_per_op=energy.total_pj * cycles / operations,
+            data_pj_per_op=(energy.total_pj - idle.total_pj) * cycles / operations,
+            clock_pj_per_cycle=idle.total_pj,
+            leakage_nw=leakage_nw(mapped.netlist, flow.library),
+            activity=_mean_activity(mapped, toggles),
+            origin=stimulus.origin if stimulus else "",
+            equivalence=flow.prove(mapped) if thorough else "",
+            check=flow.check(mapped, timed, clock_mhz, activity),
+            provenance=Provenance(
+                tools={
+                    "yosys": version("pyosys"),
+                    "opensta": opensta_version(),
+                    "verilator": version("verilator"),
+                },
+                liberty_sha256=flow.library.sha256,
+                rtl_sha256=hashlib.sha256("".join(design).encode()).hexdigest(),
+                corner=flow.library.corner,
+            ),
+        )
 
 
-def _unpack(path: Path, target: Path) -> None:
-    """Copy a Liberty file, unpacked, refusing what is visibly not one."""
-    try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ToolError(
-            f"cannot read Liberty file {path}: {reason}; give a readable .lib or .lib.gz file"
-        ) from None
-    if not re.search(rb"\blibrary\s*\(", raw):
-        raise ToolError(f"{path} holds no library(...) group; give a Liberty file")
-    target.write_bytes(raw)
+class _Flow:
+    """The steps of one synthesis, in one folder."""
 
-
-def _check(liberty: Sequence[Path], options: str, folder: Path) -> None:
-    """Refuse a library that Yosys cannot parse, so that it is not taken for a faulty design."""
-    try:
-        run_yosys([f"dfflibmap -info {options}"], folder=folder)
-    except ToolError as error:
-        names = ", ".join(str(path) for path in liberty)
-        raise ToolError(
-            f"{names} is no usable Liberty library: {error}; give a whole one"
-        ) from None
-
-
-def _map(
-    design: Sequence[str], name: str, options: str, period_ps: float, folder: Path
-) -> dict[str, Any]:
-    """Write ``netlist.v`` into ``folder``; return the statistics that Yosys made of it."""
-    for index, text in enumerate(design):
-        (folder / f"{index}.il").write_text(text)
-    (folder / "abc.constr").write_text(f"set_load {_OUTPUT_LOAD_FF}\n")
-    script = _ABC.format(period=f"{period_ps:.3f}")
-    try:
-        run_yosys(
-            [
-                # The cache lies in the temporary folder of the user and is never emptied.
-                "libcache -scl -disable",
-                *(f"read_rtlil {index}.il" for index in range(len(design))),
-                f"synth -flatten -top {name}",
-                f"dfflibmap {options}",
-                f"abc {options} -constr abc.constr -script {script}",
-                "setundef -zero",
-                "opt_clean -purge",
-                f"tee -q -o stat.json stat -json {options}",
-                "write_verilog -noattr -noexpr -nohex netlist.v",
-            ],
+    def __init__(
+        self, design: Sequence[str], name: str, liberty: Sequence[Path], folder: Path
+    ) -> None:
+        self._name = name
+        self._folder = folder
+        whole = [f"library{index}.lib" for index in range(len(liberty))]
+        for path, file in zip(liberty, whole, strict=True):
+            (folder / file).write_bytes(read_liberty(path))
+        self.mapper = Mapper(
+            design,
+            name=name,
+            libraries=whole,
+            sources=", ".join(str(path) for path in liberty),
             folder=folder,
         )
-    except ToolError as error:
-        if "flip-flops are not supported" not in str(error):
-            raise
-        raise ToolError(
-            f"the library has no flip-flop for {name}; give all files of the library"
-        ) from None
-    netlist = folder / "netlist.v"
-    # OpenSTA's reader does not know the keyword.
-    text = re.sub(r"^(\s*(?:input|output|wire)) signed\b", r"\1", netlist.read_text(), flags=re.M)
-    netlist.write_text(text)
-    stat: dict[str, Any] = json.loads((folder / "stat.json").read_text())["modules"][f"\\{name}"]
-    if not stat["num_cells"]:
-        raise ToolError(f"{name} has no logic left after synthesis; check what it computes")
-    return stat
+        self.library = Library(liberty)
 
+    def _used(self, mapped: Mapped) -> list[str]:
+        """Names of Liberty files with just the cells of a netlist; OpenSTA reads all of a file."""
+        texts = self.library.excerpts(mapped.netlist.cells)
+        names = [f"{mapped.verilog.stem}.{index}.lib" for index in range(len(texts))]
+        for file, text in zip(names, texts, strict=True):
+            (self._folder / file).write_text(text, encoding="latin-1")
+        return names
 
-def _time(
-    name: str, libraries: Sequence[str], period_ns: float, activity: float, folder: Path
-) -> str:
-    """Run OpenSTA on the netlist; return what it printed."""
-    clocked = re.search(r"^\s*input clk;", (folder / "netlist.v").read_text(), flags=re.M)
-    (folder / "sta.tcl").write_text(
-        _STA.format(
-            libraries="\n".join(f"read_liberty {library}" for library in libraries),
-            top=name,
-            period_ns=period_ns,
-            # Without a port the clock is a virtual one, against which paths are still timed.
-            clock_port="[get_ports clk]" if clocked else "",
+    def time(self, mapped: Mapped, clock_mhz: float, activity: float) -> Timing:
+        return timing(
+            mapped.verilog,
+            top=self._name,
+            libraries=self._used(mapped),
+            clock_mhz=clock_mhz,
             activity=activity,
         )
-    )
-    try:
-        run = subprocess.run(
-            ["sta", "-no_init", "-no_splash", "-exit", "sta.tcl"],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            check=False,
+
+    def reach(self, clock_mhz: float) -> float:
+        """Clock in MHz that a netlist sized for ``clock_mhz`` reaches."""
+        mapped = self.mapper.map(clock_mhz)
+        slack_ns = worst_slack(
+            mapped.verilog,
+            top=self._name,
+            libraries=self._used(mapped),
+            clock_mhz=clock_mhz,
         )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"OpenSTA did not finish {name} within 600 s; use a smaller one") from None
-    # It ends with 0 whatever went wrong.
-    errors = [line for line in run.stdout.splitlines() if line.startswith("Error")]
-    if errors or run.returncode:
-        raise ToolError(f"OpenSTA failed on {name}: {(errors or [run.stdout.strip()])[0]}")
-    return run.stdout
+        return 1e3 / (1e3 / clock_mhz - slack_ns)
+
+    def models(self, mapped: Mapped) -> str:
+        return cell_models(self.library.cell(cell) for cell in mapped.netlist.cells)
+
+    def simulate(self, mapped: Mapped, stimulus: Stimulus) -> dict[str, float]:
+        """Check the netlist's answers; return toggles per cycle by net."""
+        run = run_vectors(
+            mapped.verilog.read_text(),
+            top=self._name,
+            inputs=stimulus.inputs,
+            outputs={port: len(mapped.netlist.outputs[port]) for port in stimulus.expected},
+            cells=self.models(mapped),
+            count_toggles=True,
+        )
+        check_outputs(stimulus, run)
+        return {net: count / (run.cycles - 1) for net, count in run.toggles.items()}
+
+    def prove(self, mapped: Mapped) -> str:
+        return prove_netlist(
+            self._folder / "rtl.il",
+            mapped.verilog,
+            self.models(mapped),
+            top=self._name,
+            limit_s=_PROOF_S,
+        )
+
+    def area_by_class(self, mapped: Mapped) -> dict[str, float]:
+        areas = dict.fromkeys(CELL_CLASSES, 0.0)
+        for name, instances in mapped.netlist.cells.items():
+            cell = self.library.cell(name)
+            areas[cell_class(cell)] += cell.area_um2 * len(instances)
+        return areas
+
+    def check(
+        self, mapped: Mapped, timed: Timing, clock_mhz: float, activity: float
+    ) -> EnergyCheck:
+        toggles = dict.fromkeys(mapped.netlist.names.values(), activity)
+        ours = netlist_energy(mapped.netlist, self.library, timed.pins, toggles, rule=opensta_rule)
+        # W x us = uJ = 1e6 pJ
+        per_cycle = 1e6 / clock_mhz
+        return EnergyCheck(
+            switching_pj=ours.switching_pj,
+            internal_pj=ours.internal_pj + ours.clock_internal_pj,
+            opensta_switching_pj=timed.uniform.switching_w * per_cycle,
+            opensta_internal_pj=timed.uniform.internal_w * per_cycle,
+        )
 
 
-def _slack_ns(log: str, name: str) -> float:
-    found = re.search(r"^slack_ns (\S+)$", log, flags=re.M)
-    slack = float(found.group(1)) if found else float("inf")
-    if abs(slack) > 1e20:  # OpenSTA's infinity
-        raise ToolError(f"{name} has no path to time; synthesise a component with inputs or state")
-    return slack
-
-
-def _powers(log: str) -> list[tuple[float, float]]:
-    """Dynamic and leakage power in W of each power report in the log."""
-    rows = re.findall(r"^Total\s+(\S+)\s+(\S+)\s+(\S+)\s+\S+", log, flags=re.M)
-    if len(rows) != 2:
-        raise ToolError("OpenSTA printed no power report; check its version (tried: 2.0.17)")
-    return [(float(internal) + float(net), float(leak)) for internal, net, leak in rows]
+def _mean_activity(mapped: Mapped, toggles: Mapping[str, float]) -> float:
+    clock = set(mapped.netlist.inputs.get("clk", []))
+    rates = [toggles[name] for net, name in mapped.netlist.names.items() if net not in clock]
+    return sum(rates) / len(rates) if rates else 0.0

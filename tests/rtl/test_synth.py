@@ -73,6 +73,7 @@ def cell(path: Path, name: str) -> dict[str, float]:
 
 
 def run(component: Any, path: Path, clock_mhz: float = 500.0, **options: Any) -> Any:
+    options.setdefault("thorough", False)
     return synthesize(component, name="dut", liberty=[path], clock_mhz=clock_mhz, **options)
 
 
@@ -102,19 +103,19 @@ def test_combinational_logic_is_timed_and_has_no_clock(nangate: Path) -> None:
     assert report.area_um2 == pytest.approx(cell(nangate, "XOR2_X1")["area"])
     assert (report.cells, report.register_um2, report.clock_pj_per_cycle) == (1, 0, 0)
     assert 0 < report.energy_pj_per_op
-    assert 1000 < report.fmax_mhz
+    assert 1000 < report.netlist_mhz
 
 
 def test_slack_and_fmax_say_the_same(nangate: Path) -> None:
     report = run(Mac(), nangate)
     assert report.slack_ns > 0
-    assert 1e3 / report.fmax_mhz == pytest.approx(2.0 - report.slack_ns)
+    assert 1e3 / report.netlist_mhz == pytest.approx(2.0 - report.slack_ns)
 
 
 def test_a_clock_out_of_reach_is_reported_not_refused(nangate: Path) -> None:
     report = run(Mac(), nangate, 5000.0)
     assert report.slack_ns < 0
-    assert report.fmax_mhz < 5000
+    assert report.netlist_mhz < 5000
     assert run(Mac(), nangate, 200.0).area_um2 < report.area_um2  # sized up in vain
 
 
@@ -126,10 +127,10 @@ def test_several_files_make_one_library() -> None:
     names = ("AO_RVT_TT_nldm_211120", "INVBUF_RVT_TT_nldm_220122", "OA_RVT_TT_nldm_211120")
     names += ("SEQ_RVT_TT_nldm_220123", "SIMPLE_RVT_TT_nldm_211120")
     files = [liberty(f"asap7sc7p5t_{name}.lib.gz") for name in names]
-    report = synthesize(Mac(), name="dut", liberty=files, clock_mhz=500.0)
+    report = synthesize(Mac(), name="dut", liberty=files, clock_mhz=500.0, thorough=False)
     # A tenth of the area at 45 nm, or less; picoseconds taken for nanoseconds would show here.
     assert report.area_um2 < 0.1 * run(Mac(), liberty("nangate45_typ.lib.gz")).area_um2
-    assert 500 < report.fmax_mhz < 10000
+    assert 500 < report.netlist_mhz < 10000
 
 
 def test_names_the_package_where_opensta_is_missing(

@@ -1,0 +1,1 @@
+"""Standard-cell synthesis: Liberty libraries, netlists of their cells, timing and energy."""
