@@ -133,31 +133,6 @@ def compare_pes(
     )
 
 
-def _row(table: Technology, pe: str, cost: UnitCost, clock_mhz: float) -> dict[str, str | float]:
-    energy_pj = cost.data_pj_per_op.value
-    if cost.clock_pj_per_cycle is not None:
-        energy_pj += cost.clock_pj_per_cycle.value
-    area_um2 = cost.area_um2.value
-    power_uw = energy_pj * clock_mhz + cost.leakage_nw.value * 1e-3  # pJ x MHz = uW
-    return {
-        "technology": table.name,
-        "pe": pe,
-        "area_um2": area_um2,
-        "power_uw": power_uw,
-        "efficiency": 1 / (area_um2 * power_uw),
-        "published": PUBLISHED_EFFICIENCY.get(pe, float("nan")),
-    }
-
-
-def _quality(form: PeFormat) -> dict[str, str | float]:
-    snr = pooled(form)
-    return {
-        "snr_db": snr["snr_db_median"],
-        "snr_db_least": snr["snr_db_least"],
-        "snr_db_most": snr["snr_db_most"],
-    }
-
-
 def _cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
     """The entry of a PE as built for ``group`` and ``sums``, where these are anything to it."""
     points = table.units[pe]
