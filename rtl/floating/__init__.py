@@ -1,0 +1,1 @@
+"""Floating-point arithmetic: exact products, and additions that round once."""
