@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.dataclasses import dataclass
@@ -20,6 +20,9 @@ class Range(NamedTuple):
     low: float
     high: float
 
+    def times(self, factor: float) -> Range:
+        return Range(*(factor * value for value in self))
+
     def toward(self, other: Range, fraction: float) -> Range:
         """The point at ``fraction`` of the way to ``other``."""
         return Range(*(a + fraction * (b - a) for a, b in zip(self, other, strict=True)))
@@ -32,10 +35,10 @@ class Figure:
     Attributes
     ----------
     value : float
-    node_nm : float
-        Feature size of the technology that the number belongs to.
     source : str
         Where the number comes from and under which conditions.
+    node_nm : float, optional
+        Feature size of the technology that the number belongs to; absent off the chip.
     uncertainty : float, optional
         Relative; the true value is taken to lie within ``value * (1 -+ uncertainty)``.
     low, high : float, optional
@@ -43,8 +46,8 @@ class Figure:
     """
 
     value: Positive
-    node_nm: Positive
     source: Text
+    node_nm: Positive | None = None
     uncertainty: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
     low: Positive | None = None
     high: Positive | None = None
@@ -87,33 +90,41 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class UnitCost:
-    """One logic unit, as built for one ``max_group`` or depth where it depends on one.
+    """One logic unit, as built for one ``max_group``, depth or sum format where it depends on one.
 
     Attributes
     ----------
     component : str
         What was synthesised, so that anyone can repeat it.
+    sum_format : str, optional
+        Format of an engine's sums that it was built for; absent where it fits all.
     max_group : int, optional
         Longest group that it was built for; absent where the unit does not depend on it.
     depth : int, optional
         Segments in flight that it was built for; absent where the unit does not depend on them.
     area_um2 : Figure
     data_pj_per_op : Figure
-        Dynamic energy of one operation without that of the clock pins.
+        Dynamic energy of one operation on operands of a real workload, without that of the clock
+        pins: what pricing uses.
+    random_pj_per_op, zero_pj_per_op : Figure, optional
+        The same on uniformly random operands and on zeros: how much activity matters.
     clock_pj_per_cycle : Figure, optional
         Energy of the clock pins, spent in every cycle; absent where ``combinational``.
     leakage_nw : Figure
     delay_ns : Figure
-        Longest path, register to register.
+        Longest path, register to register, of the netlist that was sized for the table's clock.
     combinational : bool
         The unit has no register.
     """
 
     component: Text
+    sum_format: Literal["fp16", "fp32"] | None = None
     max_group: Annotated[int, Field(gt=0)] | None = None
     depth: Annotated[int, Field(gt=0)] | None = None
     area_um2: Figure
     data_pj_per_op: Figure
+    random_pj_per_op: Figure | None = None
+    zero_pj_per_op: Figure | None = None
     clock_pj_per_cycle: Figure | None = None
     leakage_nw: Figure
     delay_ns: Figure
@@ -126,24 +137,7 @@ class UnitCost:
                 "needs clock_pj_per_cycle, or combinational = true where it has no register, "
                 "and not both"
             )
+        for name, figure in vars(self).items():
+            if isinstance(figure, Figure) and figure.node_nm is None:
+                raise ValueError(f"{name}.node_nm is missing; add the node of the library")
         return self
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class ScratchpadCost:
-    """An on-chip memory, per bit, whatever its capacity."""
-
-    read_pj_per_bit: Figure
-    write_pj_per_bit: Figure
-    area_um2_per_bit: Figure
-    leakage_nw_per_bit: Figure
-    access_ns: Figure
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class DramCost:
-    """The off-chip memory; ``static_w`` is spent whether or not anything moves."""
-
-    read_pj_per_bit: Figure
-    write_pj_per_bit: Figure
-    static_w: Figure

@@ -70,7 +70,7 @@ def technology_rows(study: Study) -> dict[str, Any]:
                 "path": path,
                 "value": f"{figure['value']:.4g}",
                 "bounds": f"{rounded(figure['low'])} to {rounded(figure['high'])}",
-                "node": f"{figure['node_nm']:g} nm",
+                "node": f"{figure['node_nm']:g} nm" if figure["node_nm"] else "off-chip",
                 "source": sources.index(figure["source"]) + 1,
             }
             for path, figure in figures.items()

@@ -11,7 +11,6 @@ from typing import Any
 from dovetail.arch.events import STALLS
 from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.technology import Technology, load_technology, technology
-from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
 from dovetail.sim.result import GemmResult, RunResult
 from dovetail.systems import System, resolve
@@ -66,15 +65,10 @@ def evaluate(design: Any, trace: Trace, *, system: System, technology: Technolog
     Raises
     ------
     ConfigError
-        Where the clock is faster than the technology's slowest unit.
+        Where the clock is faster than the slowest part in this technology.
     """
     engine = design.engine
-    fastest = technology.fmax_mhz(engine)
-    if engine.clock_mhz > fastest:
-        raise ConfigError(
-            f"clock_mhz={engine.clock_mhz:g} exceeds the {fastest:.0f} MHz of the slowest unit in "
-            f"technology {technology.name!r}; lower clock_mhz"
-        )
+    technology.check_clock(engine)  # before the simulation, which takes longer
     result: RunResult = resolve(system.simulate)(design, trace)
     return Evaluation(
         result=result,

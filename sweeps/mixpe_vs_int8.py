@@ -7,7 +7,7 @@ from dovetail.arch.technology import technology
 from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.sweeps.equal_area import arrays_as_large_as
 
-TECHNOLOGY = "mixed-28-45"
+TECHNOLOGY = "nangate45"
 BASELINES = ((8, 8), (16, 16), (32, 32))  # INT8 arrays whose areas are the targets
 WORKLOADS = (
     Workload(network="llama2-7b", phase="prefill"),

@@ -105,7 +105,7 @@ def test_list_names_everything(invoke: Invoke) -> None:
     assert "w4a8-32x32" in data["presets"]["mixpe"]
     assert data["default_presets"]["mixpe"] == "w4a8-32x32"
     assert {"llama2-7b", "opt-6.7b", "vit-b-16"} <= set(data["networks"])
-    assert "mixed-28-45" in data["technologies"]
+    assert "nangate45" in data["technologies"]
     assert {"demo", "mixpe_vs_int8", "fake"} <= set(data["sweeps"])
     assert data["papers"] == ["mixpe"]
     text = invoke("list").stdout
@@ -185,7 +185,7 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         (["--set", "group=256"], r"group=256 must be a power of two up to max_group=128; use a sh"),
         (["--set", "engine.clock_mhz=nan"], r"engine\.clock_mhz: nan must be a finite number; "),
         (["--set", "engine.clock_mhz=4000.0"], r"^clock_mhz=4000 exceeds the 1000 MHz of the slow"),
-        (["--technology", "7nm"], r"^no technology named '7nm'; the technologies are mixed-28-45"),
+        (["--technology", "7nm"], r"^no technology named '7nm'; the technologies are nangate45"),
         (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),
         (["--preset", "w4a8-9x9"], r"^no preset named 'w4a8-9x9'; the presets are int8-32x32, int"),

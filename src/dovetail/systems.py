@@ -95,7 +95,7 @@ _SYSTEMS = {
         certify="dovetail.lockstep:certify",
         error="dovetail.sweeps.mixpe_error:output_error",
         error_fields=("group", "zero_point", "engine.core"),
-        technology="mixed-28-45",
+        technology="nangate45",
         accountings={"authors": "dovetail.sim.authors:account_as_authors"},
         sweeps={
             "demo": "dovetail.sweeps.demo:sweep",

@@ -17,7 +17,7 @@ from dovetail.sweeps.store import Store
 QUESTION = "What does MixPE gain over INT8 at equal array area, and at which group size?"
 SHAPES = {"qkv_proj": (3072, 1024), "out_proj": (1024, 1024), "attention_scores": (256, 64)}
 LAYERS = 4
-TECHNOLOGY = "mixed-28-45"
+TECHNOLOGY = "nangate45"
 
 
 def sweep(*, phases: tuple[str, ...] = ("prefill", "decode")) -> Sweep:

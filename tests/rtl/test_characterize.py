@@ -12,7 +12,7 @@ from dovetail.rtl.characterize import SIZES, UNCERTAINTY, characterize, main
 from dovetail.rtl.units import axis, expression, unit, units
 from dovetail.tests.rtl.liberty import liberty
 
-TABLE = technology("mixed-28-45")
+TABLE = technology("nangate45")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def sweep():
         base={"engine": {"rows": 8, "cols": 8}},
         axes={"group": (32, 64)},
         workloads=(Workload(network="vit-b-16"),),
-        technology="mixed-28-45",
+        technology="nangate45",
     )
 """
 

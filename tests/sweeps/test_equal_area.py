@@ -11,7 +11,7 @@ from dovetail.reports.answer import EQUAL_AREA
 from dovetail.sweeps import demo, mixpe_vs_int8
 from dovetail.sweeps.equal_area import BAND, equal_area_arrays
 
-TABLE = technology("mixed-28-45")
+TABLE = technology("nangate45")
 
 
 @pytest.mark.parametrize("module", [demo, mixpe_vs_int8])

@@ -74,7 +74,7 @@ def test_a_row_holds_the_simulation_and_its_price(swept: Path) -> None:
     assert row["stall_cycles"] == stall == sum(row[event.value] for event in STALLS)
     assert row["macs"] == traces[0].macs
     assert row["time_ms"] == pytest.approx((stream + stall) / 500e6 * 1e3, rel=1e-12)
-    assert row["energy_dram_pj"] == pytest.approx(beats * 1024 * 0.6, rel=1e-12)
+    assert row["energy_dram_pj"] == pytest.approx(beats * 1024 * 0.6292, rel=1e-12)
     assert row["energy_pe_pj"] == pytest.approx(traces[0].macs, rel=1e-12)
     assert row["energy_pj"] == pytest.approx(
         sum(
@@ -90,7 +90,7 @@ def test_a_row_holds_the_simulation_and_its_price(swept: Path) -> None:
     # of 0.125: skew of activations and weights, control, and 15 + 3 + 1 + 12 bits with a result.
     registers = 8 * 28 + 4 * 36 + 8 * 4 + (8 * 31 + 1)
     assert row["array_um2"] == 64 * 100 + 16 * 10 + (8 + registers) / 8
-    assert row["area_low_um2"] == pytest.approx(row["area_um2"] * 0.5)
+    assert row["area_um2"] * 0.5 < row["area_low_um2"] < row["area_um2"] < row["area_high_um2"]
     assert row["error"] == 32 / 1024
     assert json.loads(stored["design"])["engine"]["rows"] == 8
 
@@ -116,15 +116,15 @@ def test_a_limit_rejects_with_the_value(tmp_path: Path) -> None:
     sweep = replace(
         fake_system.sweep(),
         axes={"engine.rows": (1, 8)},
-        limits={"area_um2": 2167000.0},
+        limits={"area_um2": 1217000.0},
         objectives=("time_ms",),
     )
     run_sweep(sweep, tmp_path / "s.sqlite", jobs=1)
     with Store.open(tmp_path / "s.sqlite") as store:
         frame = points(store)
     assert frame["status"].tolist() == ["ok", "rejected"] * 2
-    assert frame["reason"][1].startswith("area_um2=2.16")
-    assert frame["reason"][1].endswith(" exceeds the sweep's limit of 2.167e+06")
+    assert frame["reason"][1].startswith("area_um2=1.21957e+06")
+    assert frame["reason"][1].endswith(" exceeds the sweep's limit of 1.217e+06")
     assert frame["error"].isna().all()  # nobody asked for it, so it was not measured
 
 
@@ -133,8 +133,8 @@ def test_a_clock_beyond_the_slowest_unit_is_rejected(tmp_path: Path) -> None:
     run_sweep(sweep, tmp_path / "s.sqlite", jobs=1)
     with Store.open(tmp_path / "s.sqlite") as store:
         assert points(store)["reason"][1] == (
-            "clock_mhz=1001 exceeds the 1000 MHz of the slowest unit in technology 'flat'; "
-            "lower clock_mhz"
+            "clock_mhz=1001 exceeds the 1000 MHz of mixpe.scale_queue, the slowest part in "
+            "technology 'flat'; lower clock_mhz"
         )
 
 
