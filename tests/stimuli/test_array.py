@@ -5,12 +5,14 @@ import pytest
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, ToolError
 from dovetail.rtl.engines import compute_core
+from dovetail.rtl.memory_ports import memory_port, verilog_without_memories
 from dovetail.rtl.vector_bench import check_outputs, run_vectors
 from dovetail.rtl.verilog import verilog
 from dovetail.stimuli import array_stimulus
 from dovetail.stimuli.ports import input_widths, output_widths
+from dovetail.stimuli.tiles import Kind
 from dovetail.tests.stimuli.weights import KINDS
 
 
@@ -52,8 +54,35 @@ def test_a_core_reads_back_the_reference_and_counts_its_events(
         assert given.events[Event.STREAM] == 60 * 16
 
 
+@pytest.mark.cosim
+@pytest.mark.parametrize(("core", "rows", "cols"), [("mixpe_w4a8", 3, 5), ("int8", 4, 3)])
+def test_a_core_without_memories_writes_the_reference_into_them(
+    core: str, rows: int, cols: int
+) -> None:
+    config = small(core, rows=rows, cols=cols)
+    text = verilog_without_memories(compute_core(config), config, name="core")
+    given = array_stimulus(config, kind="random", groups=60).without_memories
+    outputs = {"tile_ready": 1, "drained_cols": 3 if cols == 5 else 2, "read_data": 48 * cols}
+    bits = {"write_enable": 48, "write_data": 48, "write_address": 2}
+    outputs |= {
+        memory_port(col, half, port): width
+        for col in range(cols)
+        for half in range(2)
+        for port, width in bits.items()
+    }
+    assert given.expected.keys() == outputs.keys()
+    run = run_vectors(text, top="core", inputs=given.inputs, outputs=outputs)
+    check_outputs(given, run)
+    # A memory that delivers another column's sums is found out.
+    wrong = dict(given.inputs)
+    wrong[memory_port(1, 0, "read_data")] = wrong[memory_port(0, 0, "read_data")]
+    run = run_vectors(text, top="core", inputs=wrong, outputs=outputs)
+    with pytest.raises(ToolError, match=r"^output (read_data|accumulators_1_0_write_data) is "):
+        check_outputs(given, run)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_results_are_read_once_a_tile(kind: str) -> None:
+def test_results_are_read_once_a_tile(kind: Kind) -> None:
     config = small("mixpe_w4a8", rows=4, cols=2)
     # k = 384 is 24 groups of 16: two whole tiles and 12 groups of a third.
     given = array_stimulus(config, kind=kind, groups=60).stimulus

@@ -6,26 +6,27 @@ its units' for the events that the same stimulus counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from dovetail.arch.engine import SCALE_BITS, SCALE_LANE_BITS, WEIGHT_BITS, GemmEngineConfig
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.errors import ConfigError
-from dovetail.models.mpgemm import (
-    GemmOperands,
-    accumulate_after_group,
-    accumulate_before_loop,
-)
 from dovetail.models.quantize import natural_weight_shift
 from dovetail.rtl.gemm.core import operands
-from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.stimulus import Stimulus
-from dovetail.stimuli.ports import lanes, structs, words
-from dovetail.stimuli.tiles import ORIGINS, Kind, tiles
+from dovetail.stimuli.array_operands import FIELDS, cut_tiles, tile_operands
+from dovetail.stimuli.array_results import (
+    PortGroup,
+    TileResults,
+    memory_ports,
+    result_ports,
+    tile_results,
+)
+from dovetail.stimuli.ports import Raw, structs, words
+from dovetail.stimuli.tiles import ORIGINS, Kind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,11 +37,15 @@ class ArrayStimulus:
     ----------
     stimulus : Stimulus
         Of the core's ports; one operation is one operation of a PE.
+    without_memories : Stimulus
+        The same for the core whose accumulator memories are ports, as
+        :func:`dovetail.rtl.memory_ports.verilog_without_memories` makes it.
     events : dict of Event to int
         Of the core, from its operand ports to its accumulators.
     """
 
     stimulus: Stimulus
+    without_memories: Stimulus
     events: Mapping[Event, int]
 
 
@@ -71,155 +76,56 @@ def array_stimulus(
         )
     if groups < 1:
         raise ConfigError(f"groups={groups} must be 1 or more; give a count")
-    streams = list(_tiles(config, kind, groups, zero_point))
     shift = natural_weight_shift(zero_point)
-    fields: dict[str, list[int]] = {name: [] for name in _FIELDS}
-    ready: list[int] = []
-    for index, tile in enumerate(streams):
-        for name, values in _operands(config, tile, half=index % 2, zero_point=zero_point).items():
+    fields: dict[str, list[int]] = {name: [] for name in FIELDS}
+    results: list[TileResults] = []
+    for tile in cut_tiles(config, kind, groups, zero_point):
+        half, start = len(results) % 2, len(fields["valid"])
+        entering = tile_operands(config, tile, half=half, zero_point=zero_point)
+        for name, values in entering.items():
             fields[name] += values
-        ready.append(len(fields["valid"]) - 1 + config.result_latency_cycles - 2)
+        results.append(tile_results(config, tile, half=half, start=start, weight_shift=shift))
     streamed = len(fields["valid"])
-    ends = [cycle for cycle, last in enumerate(fields["last"]) if last]
-    cycles = ready[-1] + config.rows + 2
-    for name, values in fields.items():
+    cycles = results[-1].ready + config.rows + 2
+    for name, entered in fields.items():
         # Operand registers hold; what says that they count does not.
-        idle = 0 if name in ("valid", "scale_valid", "first", "last") else values[-1]
-        values += [idle] * (cycles - streamed)
+        idle = 0 if name in ("valid", "scale_valid", "first", "last") else entered[-1]
+        entered += [idle] * (cycles - streamed)
 
-    layout = operands(config)
-    time = np.arange(cycles)
-    read, row, half = (np.zeros(cycles, dtype=np.uint64) for _ in range(3))
-    tile_ready = np.isin(time, ready).astype(np.uint64)
-    drained = np.zeros(cycles, dtype=np.uint64)
-    data, known = [0] * cycles, np.zeros(cycles, dtype=np.bool_)
-    for index, (tile, at) in enumerate(zip(streams, ready, strict=True)):
-        part = slice(at + 1, at + 1 + config.rows)
-        read[part], row[part], half[part] = 1, np.arange(config.rows), index % 2
-        sums = (
-            accumulate_after_group(tile)
-            if config.spec.after_group
-            else accumulate_before_loop(tile, weight_shift=shift)
-        )
-        data[at + 2 : at + 2 + config.rows] = lanes(sums, config.accumulator_bits)
-        known[at + 2 : at + 2 + config.rows] = True
-    for end in ends:
-        first = end + config.rows + config.spec.wait_cycles + config.spec.product_cycles
-        drained[first : first + config.rows] = config.cols
-
-    def constant(value: int) -> Any:
+    def constant(value: int) -> Raw:
         return np.full(cycles, value, dtype=np.uint64)
 
+    layout = operands(config)
+    core = {
+        "i": words(structs(layout, fields), layout.size),
+        "weight_shift": constant(shift),
+        "rows_valid": constant(config.rows),
+        "cols_valid": constant(config.cols),
+    }
+    ports = result_ports(config, results, cycles)
+    memories = memory_ports(config, results, cycles)
     pe_operations = streamed * config.rows * config.cols
-    results = len(ends) * config.rows * config.cols
+
+    def stimulus(*parts: PortGroup) -> Stimulus:
+        return Stimulus(
+            inputs=core | {n: v for part in parts for n, v in part.inputs.items()},
+            expected={n: v for part in parts for n, v in part.expected.items()},
+            check={n: v for part in parts for n, v in part.check.items()},
+            operations=pe_operations,
+            origin=ORIGINS[kind],
+        )
+
+    drained = sum(len(result.ends) for result in results) * config.rows * config.cols
     events = {
         Event.CYCLE: cycles,
         Event.STREAM: streamed,
         Event.PE_OP: pe_operations,
-        Event.ACCUMULATE: results,
+        Event.ACCUMULATE: drained,
     }
     if config.spec.after_group:
-        events |= {Event.GROUP_SUM: streamed * config.rows, Event.GROUP_DEQUANT: results}
+        events |= {Event.GROUP_SUM: streamed * config.rows, Event.GROUP_DEQUANT: drained}
     elif config.spec.dequantise == "column_head":
         events |= {Event.WEIGHT_DEQUANT: streamed * config.cols}
-    everywhere = np.ones(cycles, dtype=np.bool_)
-    stimulus = Stimulus(
-        inputs={
-            "i": words(structs(layout, fields), layout.size),
-            "weight_shift": constant(shift),
-            "rows_valid": constant(config.rows),
-            "cols_valid": constant(config.cols),
-            "read": read,
-            "read_address": row,
-            "read_half": half,
-        },
-        expected={
-            "tile_ready": tile_ready,
-            "drained_cols": drained,
-            "read_data": words(data, config.accumulator_bits * config.cols),
-        },
-        check={"tile_ready": everywhere, "drained_cols": everywhere, "read_data": known},
-        operations=pe_operations,
-        origin=ORIGINS[kind],
+    return ArrayStimulus(
+        stimulus=stimulus(ports), without_memories=stimulus(ports, memories), events=events
     )
-    return ArrayStimulus(stimulus=stimulus, events=events)
-
-
-_FIELDS = (
-    "valid",
-    "activations",
-    "weights",
-    "scales",
-    "scale_valid",
-    "odd",
-    "signed",
-    "first",
-    "last",
-    "segment",
-)
-
-
-def _tiles(
-    config: GemmEngineConfig, kind: Kind, groups: int, zero_point: bool
-) -> Iterator[GemmOperands]:
-    """Tiles of the core's array until ``groups`` groups have gone; the last is cut."""
-    for tile in tiles(
-        kind,
-        rows=config.rows,
-        cols=config.cols,
-        group=config.max_group,
-        zero_point=zero_point,
-        activation_bits=4 if config.spec.activation_bits == 4 else 8,
-    ):
-        assert tile.scale is not None and tile.zero is not None
-        taken = min(groups, tile.scale.shape[1])
-        k = taken * tile.group
-        yield GemmOperands(
-            activations=tile.activations[:, :k],
-            weights=tile.weights[:, :k],
-            scale=tile.scale[:, :taken],
-            zero=tile.zero[:, :taken],
-            group=tile.group,
-        )
-        groups -= taken
-        if not groups:
-            return
-
-
-def _operands(
-    config: GemmEngineConfig, tile: GemmOperands, *, half: int, zero_point: bool
-) -> dict[str, Sequence[int]]:
-    """What enters the core with each k of a tile, by field of its operand port."""
-    assert tile.scale is not None and tile.zero is not None
-    k = tile.weights.shape[1]
-    length = tile.group if config.spec.group_segments else k
-    time = np.arange(k)
-    nibbles = lanes(tile.weights.T, WEIGHT_BITS)
-    if config.spec.slices_per_word == 2:
-        # A word holds an even k and, above it, the odd one after it.
-        plane = config.cols_padded * WEIGHT_BITS
-        nibbles.append(0)
-        nibbles = [nibbles[at] | nibbles[at + 1] << plane for at in (time & ~1).tolist()]
-    scales = lanes((tile.scale | tile.zero << SCALE_BITS).T, SCALE_LANE_BITS)
-    entries = structs(
-        segment(config),
-        {
-            "half": [half] * k,
-            "first": (time < length).astype(int).tolist(),
-            "tile_last": (time >= (k - 1) // length * length).astype(int).tolist(),
-            "rows_valid": [config.rows] * k,
-            "cols_valid": [config.cols] * k,
-        },
-    )
-    return {
-        "valid": [1] * k,
-        "activations": lanes(tile.activations.T, config.spec.activation_bits),
-        "weights": nibbles,
-        "scales": [scales[group] for group in (time // tile.group).tolist()],
-        "scale_valid": (time % tile.group == 0).astype(int).tolist(),
-        "odd": (time % config.spec.slices_per_word).tolist(),
-        "signed": [int(not zero_point)] * k,
-        "first": (time % length == 0).astype(int).tolist(),
-        "last": ((time % length == length - 1) | (time == k - 1)).astype(int).tolist(),
-        "segment": entries,
-    }

@@ -63,6 +63,8 @@ def scale_queue_stimulus(request: Request) -> Stimulus:
         lanes += scale_lanes(tile)[:: tile.group].tolist()
         if len(lanes) >= count:
             break
+    assert request.size is not None
+    depth = int(request.size)
     time = np.arange(cycles)
     entering = time // GROUP
     push = time % GROUP == 0
@@ -74,9 +76,9 @@ def scale_queue_stimulus(request: Request) -> Stimulus:
     return Stimulus(
         inputs={
             "push": request.port("push", push.astype(np.int64)),
-            "push_slot": request.port("push_slot", entering % request.size),
+            "push_slot": request.port("push_slot", entering % depth),
             "push_lane": request.port("push_lane", lane[entering]),
-            "slot": request.port("slot", reading % request.size),
+            "slot": request.port("slot", reading % depth),
         },
         expected={"lane": request.port("lane", lane[reading])},
         check={"lane": time > 0},

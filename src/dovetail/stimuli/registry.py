@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import get_args
+from typing import Literal, get_args
 
 from dovetail.errors import ConfigError
 from dovetail.rtl.stimulus import Stimulus
+from dovetail.rtl.units import Size, default_size
+from dovetail.stimuli.floating_pe import (
+    float_dequant_segments,
+    float_sum_segments,
+    fp16_segments,
+    shift_add_segments,
+)
 from dovetail.stimuli.operands import (
     register_bit_stimulus,
     scale_queue_stimulus,
@@ -43,16 +50,33 @@ _GENERATORS: Mapping[str, Callable[[Request], Stimulus]] = {
     "int8.pe_shift_add": partial(pe_stimulus, segments=int8_segments),
     "int8.weight_dequant": weight_dequant_stimulus,
     "dequant.pe_w4a8": partial(pe_stimulus, segments=dequant_segments),
+    "mixpe.pe_w4a16": partial(pe_stimulus, segments=shift_add_segments),
+    "dequant.pe_w4a16": partial(pe_stimulus, segments=float_dequant_segments),
+    "fp16.pe": partial(pe_stimulus, segments=fp16_segments),
+    "floating.group_sum": partial(pe_stimulus, segments=float_sum_segments),
     "gemm.accumulate": accumulate_stimulus,
     "gemm.register_bit": register_bit_stimulus,
     "gemm.output_round": output_round_stimulus,
 }
 
-_INT4_ACTIVATIONS = {"int4.pe", "int4.group_sum", "int4.dequant"}
+_ACTIVATION_BITS: Mapping[str, Literal[4, 16]] = {
+    "int4.pe": 4,
+    "int4.group_sum": 4,
+    "int4.dequant": 4,
+    "mixpe.pe_w4a16": 16,
+    "dequant.pe_w4a16": 16,
+    "floating.group_sum": 16,
+}
+"""Of units whose activations do not have 8 bits."""
+
+
+def stimulated_units() -> tuple[str, ...]:
+    """Names of the units that :func:`stimulus` knows."""
+    return tuple(_GENERATORS)
 
 
 def stimulus(
-    unit: str, *, kind: Kind, size: int = 128, cycles: int = 4096, zero_point: bool = False
+    unit: str, *, kind: Kind, size: Size | None = None, cycles: int = 4096, zero_point: bool = False
 ) -> Stimulus:
     """Operands of a unit as it gets them inside an array, and what it must answer.
 
@@ -63,8 +87,8 @@ def stimulus(
     kind : str
         ``real``: of the network with real weights.  ``random``: uniform over the whole range of
         each operand's format, under the same control.  ``zero``: nothing but control.
-    size : int
-        Of the unit's axis: length of a group, or depth.
+    size : int or str, optional
+        Of the unit's axis: longest group, depth or format of sums; the unit's default unless told.
     cycles : int
         Length, 16 at least.
     zero_point : bool
@@ -86,9 +110,9 @@ def stimulus(
     request = Request(
         unit=unit,
         kind=kind,
-        size=size,
+        size=default_size(unit) if size is None else size,
         cycles=cycles,
         zero_point=zero_point,
-        activation_bits=4 if unit in _INT4_ACTIVATIONS else 8,
+        activation_bits=_ACTIVATION_BITS.get(unit, 8),
     )
     return _GENERATORS[unit](request)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.models.mpgemm import GemmOperands
-from dovetail.rtl.units import axis, unit
+from dovetail.rtl.units import Size, axis, unit
 from dovetail.stimuli.ports import Raw, input_widths, output_widths, raw
 from dovetail.stimuli.tiles import ORIGINS, Kind, tiles
 
@@ -32,21 +32,21 @@ class Request:
         Name in :mod:`dovetail.rtl.units`.
     kind : str
         ``real``, ``random`` or ``zero``.
-    size : int
+    size : int, str or None
         Of the unit's axis.
     cycles : int
     zero_point : bool
         INT4 weights have a zero point.
     activation_bits : int
-        8, or 4 for what belongs to an INT4 x INT4 array.
+        8, 4 for what belongs to an INT4 x INT4 array, 16 for floating point.
     """
 
     unit: str
     kind: Kind
-    size: int
+    size: Size | None
     cycles: int
     zero_point: bool
-    activation_bits: Literal[4, 8]
+    activation_bits: Literal[4, 8, 16]
 
     @cached_property
     def component(self) -> Any:
@@ -64,7 +64,7 @@ class Request:
 
     @property
     def group(self) -> int:
-        return self.size if axis(self.unit) == "max_group" else GROUP
+        return int(self.size) if self.size and axis(self.unit) == "max_group" else GROUP
 
     def tiles(self, *, rows: int = ROWS) -> Iterator[GemmOperands]:
         """Operands of one column of an array, tile after tile."""

@@ -21,6 +21,7 @@ from dovetail.models.quantize import SCALE_MAX, quantize_activations, quantize_w
 
 Kind = Literal["real", "random", "zero"]
 Matrix = NDArray[np.float32]
+Bits = NDArray[np.uint16]
 
 ROUND = (
     "0.q_proj",
@@ -90,11 +91,12 @@ def tiles(
     cols: int,
     group: int,
     zero_point: bool,
-    activation_bits: Literal[4, 8] = 8,
+    activation_bits: Literal[4, 8, 16] = 8,
 ) -> Iterator[GemmOperands]:
     """Quantised tiles without end; random and zero ones have the shapes of the real walk.
 
-    Random operands are uniform over the whole range of their formats.
+    Random operands are uniform over the whole range of their formats, FP16 over the patterns of
+    numbers below 2, whose sums no format overflows.
 
     Parameters
     ----------
@@ -106,12 +108,17 @@ def tiles(
     zero_point : bool
         Weights 0..15 with a zero point; else -8..7.
     activation_bits : int
+        16 gives bits of FP16.
     """
     if kind == "real":
         for a, w in float_tiles(rows=rows, cols=cols):
             weights = quantize_weights(w, group=group, zero_point=zero_point)
             yield GemmOperands(
-                activations=quantize_activations(a, bits=activation_bits).codes,
+                activations=(
+                    fp16_bits(a)
+                    if activation_bits == 16
+                    else quantize_activations(a, bits=activation_bits).codes
+                ),
                 weights=weights.codes,
                 scale=weights.scale.astype(np.int64),
                 zero=weights.zero.astype(np.int64),
@@ -122,14 +129,44 @@ def tiles(
     for index in count():
         k = reduction_length(ROUND[index % len(ROUND)])
         shape = (cols, -(-k // group))
-        activations = rng.integers(-most, most, (rows, k))
+        activations: NDArray[np.int8] | NDArray[np.uint16]
+        if activation_bits == 16:
+            activations = _random_fp16(rng, (rows, k))
+        else:
+            activations = rng.integers(-most, most, (rows, k)).astype(np.int8)
         weights_ = rng.integers(0, 16, (cols, k)) - (0 if zero_point else 8)
-        scale, zero = rng.integers(0, SCALE_MAX + 1, shape), rng.integers(0, 16, shape)
+        scale = rng.integers(0, SCALE_MAX + 1, shape)
+        zero = rng.integers(0, 16 if zero_point else 1, shape)
         keep = int(kind == "random")
         yield GemmOperands(
-            activations=(keep * activations).astype(np.int8),
+            activations=activations if keep else np.zeros_like(activations),
             weights=(keep * weights_).astype(np.int8),
             scale=keep * scale,
             zero=keep * zero,
             group=group,
         )
+
+
+def fp16_tiles(kind: Kind, *, rows: int, cols: int) -> Iterator[tuple[Bits, Bits]]:
+    """Tiles without end whose activations (rows, k) and weights (cols, k) are bits of FP16."""
+    if kind == "real":
+        for a, w in float_tiles(rows=rows, cols=cols):
+            yield fp16_bits(a), fp16_bits(w)
+    rng = np.random.default_rng(_SEED)
+    keep = np.uint16(kind == "random")
+    for index in count():
+        k = reduction_length(ROUND[index % len(ROUND)])
+        yield keep * _random_fp16(rng, (rows, k)), keep * _random_fp16(rng, (cols, k))
+
+
+def fp16_bits(values: Matrix) -> Bits:
+    """Bits of the values rounded to FP16."""
+    bits: Bits = values.astype(np.float16).view(np.uint16)
+    return bits
+
+
+def _random_fp16(rng: np.random.Generator, shape: tuple[int, int]) -> Bits:
+    two = int(np.float16(2).view(np.uint16))
+    sign = rng.integers(0, 2, shape, dtype=np.uint16) << np.uint16(15)
+    bits: Bits = sign | rng.integers(0, two, shape, dtype=np.uint16)
+    return bits
