@@ -12,14 +12,14 @@ from typing import Literal
 
 Core = Literal[
     "mixpe_w4a8",
-    "multiply_w4a8",
-    "int4",
-    "mixpe_w4a16",
     "int8",
+    "mixpe_w4a16",
+    "fp16",
+    "multiply_w4a8",
     "shift_add_int8",
+    "int4",
     "dequant_w4a8",
     "dequant_w4a16",
-    "fp16",
 ]
 Placement = Literal["after_group", "column_head", "pe", "never"]
 WeightFormat = Literal["int4", "uint4_zero", "int8", "fp16"]
@@ -100,19 +100,12 @@ CORES: Mapping[Core, CoreSpec] = {
         nibble_passes=True,
         dequant_cycles=1,
     ),
-    "multiply_w4a8": CoreSpec(
-        title="W4A8 multiplier, after the group",
+    "int8": CoreSpec(
+        title="INT8",
         activation_bits=8,
-        dequantise="after_group",
-        nibble_passes=True,
-        dequant_cycles=1,
-    ),
-    "int4": CoreSpec(
-        title="INT4 x INT4",
-        activation_bits=4,
-        dequantise="after_group",
-        nibble_passes=True,
-        dequant_cycles=1,
+        dequantise="column_head",
+        slices_per_word=2,
+        wait_cycles=2,
     ),
     "mixpe_w4a16": CoreSpec(
         title="MixPE W4A16",
@@ -122,12 +115,21 @@ CORES: Mapping[Core, CoreSpec] = {
         product_cycles=1,
         dequant_cycles=2,
     ),
-    "int8": CoreSpec(
-        title="INT8",
+    "fp16": CoreSpec(
+        title="FP16",
+        activation_bits=16,
+        dequantise="never",
+        stored=("fp16",),
+        computed="fp16",
+        slice_bits=16,
+        product_cycles=1,
+    ),
+    "multiply_w4a8": CoreSpec(
+        title="W4A8 multiplier, after the group",
         activation_bits=8,
-        dequantise="column_head",
-        slices_per_word=2,
-        wait_cycles=2,
+        dequantise="after_group",
+        nibble_passes=True,
+        dequant_cycles=1,
     ),
     "shift_add_int8": CoreSpec(
         title="INT8 shift-and-add",
@@ -135,6 +137,13 @@ CORES: Mapping[Core, CoreSpec] = {
         dequantise="column_head",
         slices_per_word=2,
         wait_cycles=2,
+    ),
+    "int4": CoreSpec(
+        title="INT4 x INT4",
+        activation_bits=4,
+        dequantise="after_group",
+        nibble_passes=True,
+        dequant_cycles=1,
     ),
     "dequant_w4a8": CoreSpec(
         title="INT4 x INT8, dequantised in the PE",
@@ -150,14 +159,5 @@ CORES: Mapping[Core, CoreSpec] = {
         slices_per_word=2,
         product_cycles=3,
     ),
-    "fp16": CoreSpec(
-        title="FP16",
-        activation_bits=16,
-        dequantise="never",
-        stored=("fp16",),
-        computed="fp16",
-        slice_bits=16,
-        product_cycles=1,
-    ),
 }
-"""Every core, by the name that a configuration gives."""
+"""Every core, by the name that a configuration gives; MixPE's and their baselines first."""

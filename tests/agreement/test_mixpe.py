@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Mux
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Gemm, TileMapping
@@ -18,7 +19,7 @@ from dovetail.lockstep import certify, verify
 from dovetail.lockstep import compare as comparison
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.lockstep.compare import Mismatch, compare
-from dovetail.lockstep.random_cases import random_case
+from dovetail.lockstep.random_cases import random_case, random_engine
 from dovetail.models.networks.registry import network
 from dovetail.models.trace import GemmOp, Phase, Trace
 from dovetail.rtl import verilator
@@ -44,7 +45,7 @@ def small_case(gap_seed: int = 0) -> LockstepCase:
         config=SMALL,
         gemm=gemm,
         mapping=TileMapping(tile_m=1, tile_n=2, tile_k=2, order="n_outer"),
-        operands=random_operands(np.random.default_rng(3), gemm),
+        operands=random_operands(np.random.default_rng(3), SMALL.spec, gemm),
         output_shift=6,
         weight_shift=0,
         gap_seed=gap_seed,
@@ -61,22 +62,34 @@ def test_twelve_random_cases_agree() -> None:
     assert report.compared == 12
     assert report.configurations >= 3
     assert report.lines[0] == "12 GEMMs on 3 engines"
-    assert [line.partition(":")[0] for line in report.lines[1:6]] == [
+    assert [line.partition(":")[0] for line in report.lines[1:7]] == [
         "int8",
+        "mixpe_w4a16",
         "mixpe_w4a8",
         "values",
         "cycles",
         "events",
     ]
-    assert all(line.endswith(": 0 mismatches") for line in report.lines[3:6])
+    assert all(line.endswith(": 0 mismatches") for line in report.lines[4:7])
+
+
+@pytest.mark.parametrize("index", range(3, len(CORES)), ids=list(CORES)[3:])
+def test_every_other_core_agrees(index: int) -> None:
+    """The random cases above run on the first three cores."""
+    config = random_engine(index)
+    assert config.core == list(CORES)[index]
+    cases = [random_case(config, 100 * index + number, repeat="") for number in range(4)]
+    assert compare(cases).mismatches == ()
 
 
 @pytest.mark.long
-def test_ninety_six_random_cases_agree() -> None:
-    report = verify("mixpe", seeds=96, seed=1000)
+def test_random_cases_on_every_core_agree() -> None:
+    report = verify("mixpe", seeds=144, seed=1000)
     assert report.mismatches == AGREE, "\n".join(report.lines)
-    assert report.compared == 96
-    assert report.configurations >= 12
+    assert report.compared == 144
+    assert report.configurations == 18
+    cores = {line.partition(":")[0] for line in report.lines[1 : 1 + len(CORES)]}
+    assert cores == set(CORES)
 
 
 def test_a_preset_s_engine_agrees() -> None:
@@ -315,7 +328,7 @@ def test_a_fault_in_the_rtl_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     case = small_case()
     gemm = replace(case.gemm, weight_format="int4")
-    operands = random_operands(np.random.default_rng(3), gemm)
+    operands = random_operands(np.random.default_rng(3), SMALL.spec, gemm)
     mismatches = compare([case, replace(case, gemm=gemm, operands=operands)]).mismatches
     # Unsigned codes have no sign; time and counts do not depend on values.
     mismatch = only(mismatches)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import mapping_problem
 from dovetail.arch.mixpe import preset
@@ -19,7 +20,7 @@ def case(seed: int) -> LockstepCase:
 
 @pytest.fixture(scope="module")
 def cases() -> list[LockstepCase]:
-    return [case(seed) for seed in range(192)]
+    return [case(seed) for seed in range(648)]
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 12, 24, 25, 96, 200])
@@ -67,10 +68,13 @@ def test_awkward_sizes_occur_along_every_dimension(name: str, cases: list[Lockst
     assert min(seen.values()) >= 4
 
 
-def test_every_choice_occurs_on_both_cores(cases: list[LockstepCase]) -> None:
-    for core in ("mixpe_w4a8", "int8"):
+def test_every_choice_occurs_on_every_core(cases: list[LockstepCase]) -> None:
+    for core in CORES:
         some = [one for one in cases if one.config.core == core]
-        assert {one.gemm.weight_format for one in some} == {"int4", "uint4_zero", "int8"}
+        formats = {"fp16"} if core == "fp16" else {"int4", "uint4_zero", "int8"}
+        assert {one.gemm.weight_format for one in some} == formats
+        sums = {one.config.sum_format for one in some}
+        assert sums == ({"fp16", "fp32"} if CORES[core].floating else {"fp32"})
         assert {one.mapping.order for one in some} == {"m_outer", "n_outer"}
         assert len({one.config.dram_latency_cycles for one in some}) == 5
         assert len({one.gemm.group for one in some}) >= 5
@@ -91,7 +95,11 @@ def test_outputs_are_neither_all_zero_nor_all_saturated(cases: list[LockstepCase
     telling = 0
     for one in cases[:60]:
         outputs = one.reference()
-        telling += bool(((outputs != 0) & (np.abs(outputs.astype(int)) < 32767)).any())
+        if one.config.spec.floating:
+            values = outputs.view(np.float16)
+            telling += bool(((values != 0) & np.isfinite(values)).any())
+        else:
+            telling += bool(((outputs != 0) & (np.abs(outputs.astype(int)) < 32767)).any())
     assert telling >= 30
 
 
