@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from dovetail.arch.number_formats import FP16, FP32
 from dovetail.errors import ConfigError
-from dovetail.models.floating import dot, to_float
+from dovetail.models.floating import to_float
+from dovetail.models.mpgemm import GemmOperands
+from dovetail.models.mpgemm_floating import accumulate_after_group, accumulate_before_loop
 from dovetail.models.quantize import (
     QuantizedWeights,
     dequantize_to_int8,
@@ -150,48 +152,36 @@ def _integer(a: NDArray[np.floating], w: NDArray[np.floating], pe: PeFormat) -> 
 
 
 def _floating(a: NDArray[np.floating], w: NDArray[np.floating], pe: PeFormat) -> Product:
-    half = _to_fp16(a)
-    if pe.weights == "fp16":
-        weights = _to_fp16(w)
-        return Product(result=_added(_sums(half, weights, pe)), of_operands=half @ weights.T)
-    quantized = quantize_weights(w, group=pe.group, zero_point=pe.zero_point)
-    exact = half @ quantized.dequantize().T
-    if pe.order == "after":
-        sums = _scaled_after(half, quantized, pe)
-        return Product(result=sums * quantized.base, of_operands=exact)
-    step = 2.0**FP16_WEIGHT_SHIFT
-    sums = _added(_sums(half, _to_fp16(quantized.integers() / step), pe))
-    return Product(result=sums * quantized.base * step, of_operands=exact)
-
-
-def _scaled_after(a: Float, weights: QuantizedWeights, pe: PeFormat) -> Float:
-    """``sum over groups of (P - zero * S) * scale`` in FP32, each operation rounded once."""
-    products = _sums(a, weights.codes.astype(np.float64), pe)
-    if pe.zero_point:
-        activations = _sums(a, np.ones((1, a.shape[1])), pe)
-        corrections = weights.zero.T[:, None].astype(np.float64) * activations
-        products = (products - corrections).astype(np.float32)
-    return _added(products * weights.scale.T[:, None].astype(np.float32))
-
-
-def _sums(a: Float, w: Float, pe: PeFormat) -> NDArray[np.float32]:
-    """Sums of each group, (groups, m, n): k ascending, one rounding an addition."""
+    """The hardware's own reference (:mod:`dovetail.models.mpgemm_floating`) on real operands."""
     form = FP32 if pe.sums == "fp32" else FP16
-    starts = range(0, a.shape[1], pe.group)
-    sums = np.empty((len(starts), len(a), len(w)), dtype=np.float32)
-    for at, start in enumerate(starts):
-        part = slice(start, start + pe.group)
-        sums[at] = to_float(dot(a[:, part], w[:, part], form), form)
-    return sums
+    half = a.astype(np.float16)
+    wide = half.astype(np.float64)
+    if pe.weights == "fp16":
+        weights = w.astype(np.float16)
+        operands = _fp16_operands(half, weights.view(np.uint16), None, pe)
+        sums = to_float(accumulate_before_loop(operands, form, weight_shift=0), FP32)
+        return Product(result=sums, of_operands=wide @ weights.astype(np.float64).T)
+    quantized = quantize_weights(w, group=pe.group, zero_point=pe.zero_point)
+    exact = wide @ quantized.dequantize().T
+    operands = _fp16_operands(half, quantized.codes, quantized, pe)
+    if pe.order == "after":
+        bits, step = accumulate_after_group(operands, form), quantized.base
+    else:
+        bits = accumulate_before_loop(operands, form, weight_shift=FP16_WEIGHT_SHIFT)
+        step = quantized.base * 2**FP16_WEIGHT_SHIFT
+    return Product(result=to_float(bits, FP32) * step, of_operands=exact)
 
 
-def _added(sums: NDArray[np.float32]) -> Float:
-    """Add the sums of groups in FP32, k ascending."""
-    total = np.zeros(sums.shape[1:], dtype=np.float32)
-    for part in sums:
-        total += part
-    return total.astype(np.float64)
-
-
-def _to_fp16(value: NDArray[np.floating]) -> Float:
-    return value.astype(np.float16).astype(np.float64)
+def _fp16_operands(
+    a: NDArray[np.float16],
+    weights: NDArray[np.int8] | NDArray[np.uint16],
+    quantized: QuantizedWeights | None,
+    pe: PeFormat,
+) -> GemmOperands:
+    return GemmOperands(
+        activations=a.view(np.uint16),
+        weights=weights,
+        scale=None if quantized is None else quantized.scale.astype(np.int64),
+        zero=None if quantized is None else quantized.zero.astype(np.int64),
+        group=pe.group,
+    )

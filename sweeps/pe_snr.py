@@ -113,6 +113,30 @@ def pooled(form: PeFormat) -> dict[str, float]:
     return found
 
 
+def markdown() -> str:
+    """The formats over all layers, as docs/pe-quality.md shows them."""
+    columns = ["weights", "activations", "dequantised", "group", "zero point", "sums"]
+    columns += ["SNR (dB)", "least", "most", "total", "of operands", "of arithmetic"]
+    lines = [columns, [*["---"] * 6, *["--:"] * 6]]
+    for form in formats():
+        snr = pooled(form)
+        quantized = form.weights == "int4"
+        grouped = quantized or form.sums != "exact"
+        lines.append(
+            [
+                form.weights,
+                form.activations,
+                form.order if quantized else "-",
+                str(form.group) if grouped else "-",
+                ("yes" if form.zero_point else "no") if quantized else "-",
+                form.sums,
+                *(f"{snr[f'snr_db_{what}']:.2f}" for what in ("median", "least", "most", "total")),
+                *(f"{snr[f'{ratio}_median']:.2f}" for ratio in RATIOS[1:]),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _print_table() -> None:
     print(",".join((*_FORMAT, "layer", *RATIOS)))
     for form in formats():

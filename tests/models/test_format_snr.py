@@ -56,6 +56,8 @@ def test_the_total_adds_powers_not_decibels() -> None:
         signal += np.sum(exact**2)
         noise += np.sum((multiply(a, w, AFTER).result - exact) ** 2)
     assert found[TOTAL].snr_db == pytest.approx(10 * np.log10(signal / noise))
+    assert found[TOTAL].operand_snr_db == found[TOTAL].snr_db
+    assert found[TOTAL].arithmetic_snr_db == float("inf")
     # A hundred times the power: the total is nearly the larger layer's.
     assert abs(found[TOTAL].snr_db - found["large"].snr_db) < 0.1
 

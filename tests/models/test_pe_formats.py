@@ -8,7 +8,6 @@ import pytest
 
 from dovetail.errors import ConfigError
 from dovetail.models.pe_formats import PeFormat, multiply
-from dovetail.models.quantization_error import quantized_linear
 from dovetail.models.quantize import quantize_activations, quantize_weights
 
 W4A16 = {"weights": "int4", "activations": "fp16"}
@@ -79,6 +78,7 @@ def test_fp16_sums_by_group_and_then_in_fp32(k: int, group: int, sums: str) -> N
 def test_after_the_group_codes_are_summed_then_corrected_and_scaled(
     sums: str, zero_point: bool
 ) -> None:
+    rounding = fp32 if sums == "fp32" else fp16
     a, w = operands(3, 2, 40)
     pe = form(**W4A16, order="after", group=16, zero_point=zero_point, sums=sums)
     product = multiply(a, w, pe)
@@ -93,8 +93,9 @@ def test_after_the_group_codes_are_summed_then_corrected_and_scaled(
                 activations = exactly(a16[m, part])
                 of_products = running(activations, codes, sums)
                 of_activations = running(activations, [Fraction(1)] * len(codes), sums)
-                corrected = fp32(of_products - int(quantized.zero[n, g]) * of_activations)
-                total = fp32(total + fp32(corrected * int(quantized.scale[n, g])))
+                # The format of the sums rounds the correction; the scaled sum is added exactly.
+                corrected = rounding(of_products - int(quantized.zero[n, g]) * of_activations)
+                total = fp32(total + corrected * int(quantized.scale[n, g]))
             assert product.result[m, n] == float(total) * quantized.base[n]
     np.testing.assert_allclose(
         product.of_operands, a16.astype(float) @ quantized.dequantize().T, rtol=1e-12
@@ -123,12 +124,39 @@ def test_before_the_product_a_scaled_weight_is_rounded_to_fp16(zero_point: bool)
 
 
 @ZERO
-@pytest.mark.parametrize("order", ["after", "before"])
-def test_w4a8_is_the_linear_layer_of_the_quantised_network(order: Any, zero_point: bool) -> None:
-    a, w = operands(4, 5, 70)
-    pe = form(weights="int4", activations="int8", order=order, group=32, zero_point=zero_point)
-    want = quantized_linear(a, w, group=32, zero_point=zero_point, order=order)
-    np.testing.assert_array_equal(multiply(a, w, pe).result.astype(np.float32), want)
+@pytest.mark.parametrize(("k", "group"), [(1, 32), (33, 32), (64, 16), (100, 8)])
+def test_w4a8_after_is_the_group_sum_corrected_by_the_zero_point_then_scaled(
+    k: int, group: int, zero_point: bool
+) -> None:
+    a, w = operands(3, 4, k)
+    qa = quantize_activations(a)
+    qw = quantize_weights(w, group=group, zero_point=zero_point)
+    want = np.zeros((3, 4))
+    for m in range(3):
+        for n in range(4):
+            total = 0
+            for g, start in enumerate(range(0, k, group)):
+                codes_a = qa.codes[m, start : start + group].tolist()
+                codes_w = qw.codes[n, start : start + group].tolist()
+                product = sum(x * y for x, y in zip(codes_a, codes_w, strict=True))
+                corrected = product - int(qw.zero[n, g]) * sum(codes_a)
+                total += int(qw.scale[n, g]) * corrected
+            want[m, n] = qa.scale[m] * total * qw.base[n]
+    pe = form(weights="int4", activations="int8", order="after", group=group, zero_point=zero_point)
+    np.testing.assert_allclose(multiply(a, w, pe).result, want, rtol=1e-14)
+
+
+@ZERO
+def test_w4a8_before_multiplies_by_weights_rounded_to_int8(zero_point: bool) -> None:
+    a, w = operands(3, 4, 40)
+    qa = quantize_activations(a)
+    qw = quantize_weights(w, group=16, zero_point=zero_point)
+    step = qw.base[:, None] * (512 if zero_point else 256)
+    int8 = np.round(qw.dequantize() / step)
+    assert 64 < np.abs(int8).max() <= 128
+    want = qa.dequantize() @ (int8 * step).T
+    pe = form(weights="int4", activations="int8", order="before", group=16, zero_point=zero_point)
+    np.testing.assert_allclose(multiply(a, w, pe).result, want, rtol=1e-9, atol=1e-12)
 
 
 @ZERO

