@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dovetail.arch.engine import Core, GemmEngineConfig, power_of_two
+from dovetail.arch.cores import Core
+from dovetail.arch.engine import GemmEngineConfig, power_of_two
 from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 
