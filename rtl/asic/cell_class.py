@@ -53,26 +53,25 @@ def _is_parity(table: NDArray[np.bool_]) -> bool:
 
 
 def _is_mux(table: NDArray[np.bool_]) -> bool:
-    """Whether one input selects between two functions that are other inputs or muxes of them."""
-    if table.ndim < 3:
-        return False
+    """Whether one input selects between two others, or between two functions that do the same."""
     for select in range(table.ndim):
-        low, high = (_essential(np.take(table, level, axis=select)) for level in (0, 1))
-        if _is_input(low) and _is_input(high) and not np.array_equal(low, high):
+        low, high = (np.take(table, level, axis=select) for level in (0, 1))
+        chosen = _inputs(low), _inputs(high)
+        if chosen[0] != chosen[1] and _is_input(low) and _is_input(high):
             return True
-        if _is_mux(low) and _is_mux(high):
+        if min(len(inputs) for inputs in chosen) > 2 and _is_mux(low) and _is_mux(high):
             return True
     return False
 
 
-def _essential(table: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The table without the inputs that it does not depend on."""
-    for axis in reversed(range(table.ndim)):
-        low, high = np.take(table, 0, axis=axis), np.take(table, 1, axis=axis)
-        if np.array_equal(low, high):
-            table = low
-    return table
+def _inputs(table: NDArray[np.bool_]) -> list[int]:
+    """Axes that the table depends on."""
+    return [
+        axis
+        for axis in range(table.ndim)
+        if not np.array_equal(np.take(table, 0, axis=axis), np.take(table, 1, axis=axis))
+    ]
 
 
 def _is_input(table: NDArray[np.bool_]) -> bool:
-    return table.ndim == 1 and not table[0]
+    return len(_inputs(table)) == 1 and not table.flat[0]

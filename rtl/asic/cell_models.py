@@ -50,6 +50,9 @@ def _register(cell: str, register: Register) -> Iterator[str]:
         for function, value in ((register.clear, 0), (register.preset, 1))
         if function is not None
     ]
+    # While both are active the first one wins.
+    if register.both[:1] == ("H",):
+        forces.reverse()
     yield f"  reg {state};"
     yield f"  wire {inverse};"
     if register.kind == "latch":
@@ -59,8 +62,8 @@ def _register(cell: str, register: Register) -> Iterator[str]:
         yield f"  always @({' or '.join(edges)})"
     assign = "=" if register.kind == "latch" else "<="
     word = "if"
-    for function, value in _forced(register, forces):
-        yield f"    {word} ({function}) {state} {assign} 1'b{value};"
+    for function, value in forces:
+        yield f"    {word} ({function.verilog()}) {state} {assign} 1'b{value};"
         word = "else if"
     if register.kind == "latch":
         yield f"    {word} ({register.clock.verilog()}) {state} {assign} {register.data.verilog()};"
@@ -70,24 +73,12 @@ def _register(cell: str, register: Register) -> Iterator[str]:
     yield f"  assign {inverse} = {_inverse(register)};"
 
 
-def _forced(register: Register, forces: list[tuple[Function, int]]) -> Iterator[tuple[str, int]]:
-    if len(forces) == 2 and register.both:
-        condition = " & ".join(function.verilog() for function, _ in forces)
-        yield condition, _level(register.both[0])
-    for function, value in forces:
-        yield function.verilog(), value
-
-
 def _inverse(register: Register) -> str:
     """The second output: the complement, but for a register that is cleared and preset at once."""
     if register.both and register.clear and register.preset:
         condition = f"{register.clear.verilog()} & {register.preset.verilog()}"
-        return f"({condition}) ? 1'b{_level(register.both[1])} : ~{register.state}"
+        return f"({condition}) ? 1'b{int(register.both[1] == 'H')} : ~{register.state}"
     return f"~{register.state}"
-
-
-def _level(text: str) -> int:
-    return {"L": 0, "H": 1}.get(text, 0)
 
 
 def _edge(cell: str, function: Function) -> str:

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 __all__ = ["highest_clock"]
 
 _RESOLUTION = 1.02
-_STRIDE = 1.1
-_ROUNDS = 6
+_STRIDE = 1.05
+_ROUNDS = 8
 
 
 def highest_clock(reach: Callable[[float], float], start_mhz: float) -> float:
@@ -29,19 +29,19 @@ def highest_clock(reach: Callable[[float], float], start_mhz: float) -> float:
     start_mhz : float
         A clock that a netlist is known to reach.
     """
-    met, missed = start_mhz, math.inf
     with ThreadPoolExecutor(max_workers=2) as workers:
-        # Far out of reach: sizing does all it can.
-        targets = [1.5 * start_mhz, 10 * start_mhz]
+        # One far out of reach: sizing does all it can.
+        met = max(start_mhz, *workers.map(reach, (1.5 * start_mhz, 10 * start_mhz)))
+        missed = math.inf
+        stride = _STRIDE
         for _ in range(_ROUNDS):
+            ratio = stride if missed == math.inf else (missed / met) ** (1 / 3)
+            stride **= 2
+            targets = (met * ratio, met * ratio**2)
             reached = list(workers.map(reach, targets))
             met = max(met, *reached)
-            failures = [
-                target for target, got in zip(targets, reached, strict=True) if got < target
-            ]
-            missed = min([missed, *(target for target in failures if target > met)])
+            misses = (t for t, got in zip(targets, reached, strict=True) if got < t and t > met)
+            missed = min(missed, *misses, math.inf)
             if missed <= met * _RESOLUTION:
                 break
-            ratio = (missed / met) ** (1 / 3) if missed < math.inf else _STRIDE
-            targets = [met * ratio, met * ratio**2]
     return met

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from dovetail.errors import ToolError
 from dovetail.rtl.asic.cell import Cell, Corner, InternalPower, Pin, Register, Table
 from dovetail.rtl.asic.function import parse_function
-from dovetail.rtl.asic.liberty_text import Group, group_end, parse_group, read_liberty
+from dovetail.rtl.asic.liberty_text import (
+    Group,
+    group_end,
+    parse_group,
+    read_liberty,
+    without_comments,
+)
 
 __all__ = ["Library"]
 
@@ -89,7 +95,7 @@ class _File:
     """One file: its head, and where each cell stands in its text."""
 
     def __init__(self, path: Path) -> None:
-        self._text = read_liberty(path).decode("latin-1")
+        self._text = without_comments(read_liberty(path).decode("latin-1"))
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         starts = [
             (match.start(), match[1].strip())

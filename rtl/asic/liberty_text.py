@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dovetail.errors import ToolError
 
-__all__ = ["Group", "group_end", "parse_group", "read_liberty"]
+__all__ = ["Group", "group_end", "parse_group", "read_liberty", "without_comments"]
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STATEMENT = re.compile(
@@ -81,13 +81,18 @@ def read_liberty(path: Path) -> bytes:
     return raw
 
 
+def without_comments(text: str) -> str:
+    """Liberty text without what stands between ``/*`` and ``*/``."""
+    return _COMMENT.sub("", text)
+
+
 def parse_group(text: str, *, skip: frozenset[str] = frozenset()) -> Group:
     """Parse one group, from its name to its closing brace; what follows it is not looked at.
 
     Parameters
     ----------
     text : str
-        Begins with the group's name; comments may stand before it.
+        Begins with the group's name; has no comments.
     skip : set of str
         Kinds of groups that are left out, however deep; their text is not parsed.
 
@@ -96,7 +101,7 @@ def parse_group(text: str, *, skip: frozenset[str] = frozenset()) -> Group:
     ToolError
         Where the text ends early or is not Liberty syntax; names the group.
     """
-    text = _COMMENT.sub("", text).replace("\\\n", " ").replace("\\\r\n", " ")
+    text = text.replace("\\\n", " ").replace("\\\r\n", " ")
     open_groups: list[Group] = []
     position = 0
     while True:

@@ -2,15 +2,19 @@
 
 import gzip
 import re
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from amaranth import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.errors import ToolError
+from dovetail.rtl.stimulus import Stimulus
 from dovetail.rtl.synth import synthesize
 from dovetail.tests.rtl.liberty import liberty
 
@@ -117,6 +121,91 @@ def test_a_clock_out_of_reach_is_reported_not_refused(nangate: Path) -> None:
     assert report.slack_ns < 0
     assert report.netlist_mhz < 5000
     assert run(Mac(), nangate, 200.0).area_um2 < report.area_um2  # sized up in vain
+
+
+def products(cycles: int, *, wrong: bool = False) -> Stimulus:
+    """Random operands for :class:`Mac`, and its sums, by Python's integers."""
+    rng = np.random.default_rng(1)
+    a, b = rng.integers(-128, 128, (2, cycles))
+    clear = np.arange(cycles) % 16 == 0
+    totals, total = [], 0
+    for k in range(cycles):
+        totals.append((total + (wrong and k == 20)) % 2**20)
+        total = (0 if clear[k] else total) + int(a[k]) * int(b[k])
+    return Stimulus(
+        inputs={
+            "a": (a % 256).astype(np.uint64),
+            "b": (b % 256).astype(np.uint64),
+            "clear": clear.astype(np.uint64),
+        },
+        expected={"total": np.array(totals, dtype=np.uint64)},
+        check={"total": np.arange(cycles) > 0},
+        operations=cycles,
+        origin="random operands",
+    )
+
+
+@pytest.mark.cosim
+def test_a_stimulus_gives_the_netlist_s_own_toggles(nangate: Path) -> None:
+    stimulus = products(500)
+    report = run(Mac(), nangate, stimulus=stimulus)
+    assert report.origin == "random operands"
+    assert 0.2 < report.activity < 0.6
+    assert report.energy_pj_per_op == pytest.approx(report.energy.total_pj)  # one in each cycle
+    assert report.data_pj_per_op == pytest.approx(report.energy.total_pj - report.idle.total_pj)
+    assert report.idle.switching_pj == report.idle.internal_pj == report.idle.inputs_pj == 0
+    # With nothing but zeros only the clock is left; half the operations take twice the energy each.
+    zeros = {port: np.zeros(500, dtype=np.uint64) for port in stimulus.inputs}
+    still = replace(stimulus, inputs=zeros, check={}, expected={}, operations=250)
+    calm = run(Mac(), nangate, stimulus=still)
+    assert calm.activity < 0.01 < report.activity
+    assert calm.energy_pj_per_op == pytest.approx(2 * calm.energy.total_pj)
+    assert calm.energy.total_pj == pytest.approx(report.idle.total_pj, rel=0.05)
+
+
+@pytest.mark.cosim
+def test_a_netlist_that_answers_other_than_expected_is_refused(nangate: Path) -> None:
+    with pytest.raises(
+        ToolError, match=r"^output total is 0x\w+ in cycle 20 and must be 0x\w+; 1 of 39 checked"
+    ):
+        run(Mac(), nangate, stimulus=products(40, wrong=True))
+
+
+def test_the_highest_clock_is_at_least_what_one_netlist_reaches(nangate: Path) -> None:
+    report = run(Mac(), nangate, 300.0, thorough=True)
+    assert report.fmax_mhz is not None
+    assert report.netlist_mhz < report.fmax_mhz
+    assert run(Mac(), nangate, 0.95 * report.fmax_mhz).meets_clock
+    assert not run(Mac(), nangate, 1.05 * report.fmax_mhz).meets_clock
+    assert run(Mac(), nangate, 300.0, thorough=True) == report
+
+
+def test_says_what_it_was_made_with(nangate: Path) -> None:
+    report = run(Gate(), nangate, thorough=True)
+    made = report.provenance
+    assert made.liberty_sha256 == {nangate.name: sha256(nangate.read_bytes()).hexdigest()}
+    assert (made.corner.name, made.corner.voltage, made.corner.temperature) == ("typical", 1.1, 25)
+    assert set(made.tools) == {"yosys", "opensta", "verilator"}
+    assert re.fullmatch(r"[0-9a-f]{64}", made.rtl_sha256)
+    assert report.equivalence == "proved"
+
+
+def test_area_is_the_sum_of_its_classes(nangate: Path) -> None:
+    report = run(Mac(), nangate)
+    assert sum(report.area_by_class_um2.values()) == pytest.approx(report.area_um2)
+    assert report.area_by_class_um2["registers"] == pytest.approx(report.register_um2)
+    assert report.area_by_class_um2["xor"] > 0
+
+
+def test_a_missed_clock_is_said_in_words(nangate: Path) -> None:
+    assert run(Mac(), nangate).warning == ""
+    report = run(Mac(), nangate, 5000.0)
+    assert not report.meets_clock
+    assert re.fullmatch(
+        r"dut does not meet 5000 MHz: slack -\d\.\d{3} ns, this netlist reaches \d+ MHz; "
+        r"ask for a lower clock",
+        report.warning,
+    )
 
 
 def test_equal_inputs_give_equal_figures(nangate: Path) -> None:
