@@ -36,8 +36,8 @@ class System:
         ``(design, trace) -> RunResult``, cycle-exact.
     timeline : str
         ``(design, RunResult) -> dict`` in Chrome's trace-event format, which Perfetto opens.
-    verilog : str
-        ``(engine) -> str``.
+    component, verilog : str
+        ``(engine) -> wiring.Component`` and ``(engine) -> str``.
     verify, certify : str
         ``(system name, *, preset, seeds, seed, waves, progress) -> VerifyReport`` and
         ``(design, trace, *, seed) -> Certificate``.
@@ -68,6 +68,7 @@ class System:
     default_preset: str
     simulate: str
     timeline: str
+    component: str
     verilog: str
     verify: str
     certify: str
@@ -90,11 +91,12 @@ _SYSTEMS = {
         default_preset="w4a8-32x32",
         simulate="dovetail.sim.mixpe:simulate",
         timeline="dovetail.sim.timeline:timeline",
+        component="dovetail.rtl.engines:engine",
         verilog="dovetail.rtl.engines:engine_verilog",
         verify="dovetail.lockstep:verify",
         certify="dovetail.lockstep:certify",
         error="dovetail.sweeps.mixpe_error:output_error",
-        error_fields=("group", "zero_point", "engine.core"),
+        error_fields=("group", "zero_point", "engine.core", "engine.sum_format"),
         technology="nangate45",
         accountings={"authors": "dovetail.sim.authors:account_as_authors"},
         sweeps={
