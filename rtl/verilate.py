@@ -24,8 +24,9 @@ from dovetail.errors import ToolError
 __all__ = ["cache_folder", "cached", "run_model", "verilate"]
 
 _WARNINGS = ("-Wno-WIDTH", "-Wno-UNOPTFLAT")
-# Text that one call of g++ gets: enough to make up for the headers, few enough bytes for two cores.
-_UNIT_BYTES = 1_000_000
+# Text that one call of g++ gets.  Verilator's headers take as long as 1.5 MB of set-up code, so the
+# more the better; but a netlist of 30,000 cells, 14 MB, is to keep several cores busy.
+_UNIT_BYTES = 4_000_000
 _RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 _RUNTIME_TRACE = ("verilated_vcd_c.cpp",)
 
