@@ -10,6 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ ACTIVITY = 0.2
 _PROOF_S = 20.0
 """Multipliers take longer than anyone waits, what has none takes a few seconds."""
 
-_SIZINGS = 2
-"""How often a netlist is sized for one clock before it is taken to miss it."""
+_UTMOST_MHZ = 1e6
+"""A clock that no library meets: sized for it, a netlist is as fast as sizing makes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +237,9 @@ def synthesize(
             clock_mhz=clock_mhz,
             slack_ns=timed.slack_ns,
             netlist_mhz=netlist_mhz,
-            fmax_mhz=highest_clock(flow.reach, netlist_mhz) if thorough else None,
+            fmax_mhz=highest_clock(flow.reach, max(netlist_mhz, flow.utmost[1]))
+            if thorough
+            else None,
             energy=energy,
             idle=idle,
             energy_pj_per_op=energy.total_pj * cycles / operations,
@@ -297,27 +300,31 @@ class _Flow:
             activity=activity,
         )
 
+    @cached_property
+    def utmost(self) -> tuple[Mapped, float]:
+        """The netlist sized for speed alone, and the clock in MHz that it reaches."""
+        return self._sized(_UTMOST_MHZ)
+
     def close(self, clock_mhz: float) -> tuple[Mapped, float]:
-        """The netlist that meets a clock, or else the fastest; and the clock in MHz it reaches.
+        """The smallest netlist that meets a clock, or else the fastest; and the clock it reaches.
 
         Sizing sees the logic between registers only.  So where what the registers take is missing,
-        it is asked for a clock that is higher by as much as it fell short.
+        it is asked for a clock that is higher by as much as it fell short, and then for all it can.
         """
-        target_mhz = clock_mhz
-        tried = []
-        for _ in range(_SIZINGS):
-            mapped = self.mapper.map(target_mhz)
-            slack_ns = worst_slack(
-                mapped.verilog,
-                top=self._name,
-                libraries=self._used(mapped),
-                clock_mhz=clock_mhz,
-            )
-            tried.append((mapped, 1e3 / (1e3 / clock_mhz - slack_ns)))
-            if slack_ns >= 0:
-                return tried[-1]
-            target_mhz *= clock_mhz / tried[-1][1]
-        return max(tried, key=lambda result: result[1])
+        first = self._sized(clock_mhz)
+        if first[1] >= clock_mhz:
+            return first
+        second = self._sized(clock_mhz * clock_mhz / first[1])
+        if second[1] >= clock_mhz:
+            return second
+        return max(first, second, self.utmost, key=lambda result: result[1])
+
+    def _sized(self, target_mhz: float) -> tuple[Mapped, float]:
+        mapped = self.mapper.map(target_mhz)
+        slack_ns = worst_slack(
+            mapped.verilog, top=self._name, libraries=self._used(mapped), clock_mhz=100.0
+        )
+        return mapped, 1e3 / (10.0 - slack_ns)
 
     def reach(self, clock_mhz: float) -> float:
         """Clock in MHz that a netlist sized for ``clock_mhz`` reaches."""

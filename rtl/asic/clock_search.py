@@ -30,9 +30,7 @@ def highest_clock(reach: Callable[[float], float], start_mhz: float) -> float:
         A clock that a netlist is known to reach.
     """
     with ThreadPoolExecutor(max_workers=2) as workers:
-        # One far out of reach: sizing does all it can.
-        met = max(start_mhz, *workers.map(reach, (1.5 * start_mhz, 10 * start_mhz)))
-        missed = math.inf
+        met, missed = start_mhz, math.inf
         stride = _STRIDE
         for _ in range(_ROUNDS):
             ratio = stride if missed == math.inf else (missed / met) ** (1 / 3)

@@ -7,7 +7,7 @@ import pytest
 from dovetail.rtl.asic.clock_search import highest_clock
 
 
-@pytest.mark.parametrize("best", [510.0, 777.0, 1000.0, 4900.0, 20000.0])
+@pytest.mark.parametrize("best", [500.0, 510.0, 777.0, 1000.0, 4900.0])
 def test_finds_the_highest_clock_to_two_percent(best: float) -> None:
     """Sizing meets any clock up to ``best``, and gives up on others somewhat below it."""
     tried = []
@@ -22,7 +22,7 @@ def test_finds_the_highest_clock_to_two_percent(best: float) -> None:
 
 
 def test_what_a_netlist_reaches_counts_even_if_it_was_sized_for_more() -> None:
-    assert highest_clock(lambda clock: 800.0 if clock > 2000 else 500.0, 500.0) == 800.0
+    assert highest_clock(lambda clock: 560.0 if clock > 550 else 500.0, 500.0) == 560.0
 
 
 def test_a_netlist_that_cannot_be_made_faster_is_not_tried_for_long() -> None:
