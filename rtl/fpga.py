@@ -7,17 +7,19 @@ the sum over its modules, each times its instances.  So a column of PEs is mappe
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dovetail.errors import ToolError
 from dovetail.rtl.leaf import Leaf
-from dovetail.rtl.mixpe.packed_pe import packed_pair
+from dovetail.rtl.mixpe.packed_pe import PackedPePair, packed_pair
 from dovetail.rtl.verilog import rtlil_modules
 from dovetail.rtl.yosys import run_yosys
 
@@ -90,12 +92,18 @@ class FpgaReport:
         The design's modules; every count below is the sum of theirs times their instances.
     packed_pairs : int
         Pairs of PEs that were counted as :class:`dovetail.rtl.mixpe.packed_pe.PackedPePair`.
+    yosys : str
+        Version of the tool.
+    rtl_sha256 : str
+        Of the component's RTLIL.
     """
 
     name: str
     family: Family
     modules: tuple[FpgaModule, ...]
-    packed_pairs: int = 0
+    packed_pairs: int
+    yosys: str
+    rtl_sha256: str
 
     @property
     def lut(self) -> int:
@@ -184,41 +192,50 @@ def synthesize_fpga(
     uram : bool
         Large memories may become UltraRAM (``xcup`` only).
     flat : bool
-        Dissolve the leaves too: slower.
+        Dissolve the leaves too: slower, and not with ``pack_dsp``.
 
     Raises
     ------
     ToolError
         Yosys failed, ``pack_dsp`` where no PEs can be paired, or ``uram`` where there is none.
     """
+    # First, because Amaranth warns of a component that is thrown away unused.
+    design = rtlil_modules(component, name=name)
     if uram and family != "xcup":
         raise ToolError(f"{family} has no UltraRAM; leave it out")
-    modules = _map(
-        component, name, family, dsp=dsp, uram=uram, kept=_kept(component, pack_dsp, flat)
-    )
-    instances = _instances(modules, name)
-    counted = [
+    netlist = _map(design, name, family, dsp=dsp, uram=uram, kept=_kept(component, pack_dsp, flat))
+    instances = _instances(netlist, name)
+    modules = [
         FpgaModule(
             name=module,
             instances=instances[module],
-            resources=_resources(modules[module]["cells"], family, modules),
+            resources=_resources(netlist[module]["cells"], family, netlist),
         )
-        for module in modules
+        for module in netlist
         if instances[module]
     ]
-    if not pack_dsp:
-        return FpgaReport(name=name, family=family, modules=tuple(counted))
+    pairs = 0
+    if pack_dsp:
+        pe, pair = _packable(component, name)
+        pairs = _pairs(netlist, instances, pe, name)
+        packed = synthesize_fpga(pair, name=f"{pe}_pair", family=family)
+        modules = list(_paired(modules, pe, packed, pairs))
+    return FpgaReport(
+        name=name,
+        family=family,
+        modules=tuple(modules),
+        packed_pairs=pairs,
+        yosys=version("pyosys"),
+        rtl_sha256=hashlib.sha256("".join(design).encode()).hexdigest(),
+    )
+
+
+def _packable(component: Any, name: str) -> tuple[str, PackedPePair]:
+    """Module name of the PEs of ``component`` that can be paired, and their pair."""
     for leaf in Leaf(name, component).tree():
         pair = packed_pair(leaf.component)
         if pair is not None:
-            pairs = _pairs(modules, instances, leaf.name, name)
-            packed = synthesize_fpga(pair, name=f"{leaf.name}_pair", family=family)
-            return FpgaReport(
-                name=name,
-                family=family,
-                modules=tuple(_paired(counted, leaf.name, packed, pairs)),
-                packed_pairs=pairs,
-            )
+            return leaf.name, pair
     raise ToolError(
         f"{name} has no PEs that a DSP can serve in pairs; only W4A8 PEs can be packed: "
         f"leave packing out"
@@ -227,6 +244,7 @@ def synthesize_fpga(
 
 def _kept(component: Any, pack_dsp: bool, flat: bool) -> set[str]:
     """Names of the leaves that stay modules."""
+    assert not (pack_dsp and flat), "PEs are exchanged for pairs by module"
     if flat:
         return set()
     placed: tuple[Leaf, ...] = tuple(getattr(component, "leaves", ()))
@@ -234,7 +252,7 @@ def _kept(component: Any, pack_dsp: bool, flat: bool) -> set[str]:
 
 
 def _map(
-    component: Any, name: str, family: Family, *, dsp: bool, uram: bool, kept: set[str]
+    design: Sequence[str], name: str, family: Family, *, dsp: bool, uram: bool, kept: set[str]
 ) -> dict[str, Any]:
     """Synthesise; return the netlist by module: Yosys' JSON."""
     options = ["-noiopad", "-noclkbuf", "-flatten"]
@@ -243,7 +261,7 @@ def _map(
     with tempfile.TemporaryDirectory(prefix="dovetail-fpga-") as scratch:
         folder = Path(scratch)
         commands = []
-        for index, text in enumerate(rtlil_modules(component, name=name)):
+        for index, text in enumerate(design):
             (folder / f"{index}.il").write_text(text)
             commands.append(f"read_rtlil {index}.il")
         commands += [f"setattr -mod -set keep_hierarchy 1 {leaf}" for leaf in sorted(kept)]

@@ -20,7 +20,7 @@ from dovetail.commands.design import chosen_design
 from dovetail.models.trace import Trace
 from dovetail.tests.sweeps import fake_system
 
-COMMANDS = ("list", "trace", "run", "verify", "rtl", "sweep", "report", "reproduce")
+COMMANDS = ("list", "trace", "run", "verify", "rtl", "synth", "sweep", "report", "reproduce")
 Invoke = Callable[..., Result]
 
 

@@ -15,8 +15,8 @@ ENTRIES = systems.systems()
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_part_exists(entry: systems.System) -> None:
-    single = ("design", "preset", "presets", "simulate", "timeline", "verilog", "verify", "certify")
-    paths = [getattr(entry, name) for name in (*single, "error")]
+    single = ("design", "preset", "presets", "simulate", "timeline", "component", "verilog")
+    paths = [getattr(entry, name) for name in (*single, "verify", "certify", "error")]
     for parts in (entry.accountings, entry.sweeps, entry.papers):
         paths += parts.values()
     for path in paths:

@@ -11,11 +11,13 @@ from typer.core import TyperGroup
 
 from dovetail import __version__
 from dovetail.commands.catalog import list_all
+from dovetail.commands.characterize import characterize
 from dovetail.commands.report import report
 from dovetail.commands.reproduce import reproduce
 from dovetail.commands.rtl import rtl
 from dovetail.commands.run import run
 from dovetail.commands.sweep import sweep
+from dovetail.commands.synth import synth
 from dovetail.commands.trace import trace
 from dovetail.commands.verify import verify
 from dovetail.errors import DovetailError
@@ -91,6 +93,8 @@ app.command()(trace)
 app.command()(run)
 app.command()(verify)
 app.command()(rtl)
+app.command()(synth)
+app.command()(characterize)
 app.command()(sweep)
 app.command()(report)
 app.command()(reproduce)

@@ -196,18 +196,22 @@ def column() -> PeColumn:
 
 
 def test_modules_are_counted_once_and_times_their_instances() -> None:
-    report = run(Several({"column": column()}, times=3))
-    own, one = sorted(report.modules, key=lambda module: module.instances)
-    assert (own.name, own.instances, one.name, one.instances) == ("dut", 1, "column", 3)
+    parts = {"adder": Sum(12, registered=True), "pes": column()}
+    report = run(Several(parts, times=3))
+    modules = {module.name: module for module in report.modules}
+    assert {name: module.instances for name, module in modules.items()} == {
+        "dut": 1,
+        "adder": 3,
+        "pes": 3,
+    }
     for name, value in report.resources.items():
-        assert value == own.resources[name] + 3 * one.resources[name]
-    flat = run(Several({"column": column()}, times=3), flat=True)
-    (whole,) = flat.modules
-    assert whole.instances == 1
+        assert value == sum(m.instances * m.resources[name] for m in modules.values())
+    flat = run(Several(parts, times=3), flat=True)
+    assert [(whole.name, whole.instances) for whole in flat.modules] == [("dut", 1)]
     gap = report.lut / flat.lut - 1
     print(f"LUTs by modules {report.lut}, flat {flat.lut}: {gap:+.1%}")
-    # Nothing can be shared across these boundaries; what remains is the mapper's choice.
-    assert abs(gap) < 0.05
+    # No boundary hides anything from another; what differs is how the mapper covers the PEs.
+    assert abs(gap) < 0.15
     assert (report.ff, report.carry) == (flat.ff, flat.carry)
 
 
