@@ -26,7 +26,13 @@ def test_presets_load_and_survive_plain_data(name: str) -> None:
 @pytest.mark.parametrize("name", presets())
 def test_presets_can_run_a_gemm_of_their_group(name: str) -> None:
     design = preset(name)
-    gemm = Gemm(m=1000, n=1000, k=4096, group=design.group)
+    gemm = Gemm(
+        m=1000,
+        n=1000,
+        k=4096,
+        weight_format=design.engine.spec.stored[0],
+        group=design.group,
+    )
     assert mapping_problem(design.engine, gemm, SMALLEST_TILE) is None
 
 
@@ -37,7 +43,7 @@ def test_presets_by_name() -> None:
         rows, cols = size.split("x")
         engine = preset(name).engine
         assert (engine.rows, engine.cols) == (int(rows), int(cols))
-        assert engine.core == {"w4a8": "mixpe_w4a8", "int8": "int8"}[core]
+        assert engine.core == {"w4a8": "mixpe_w4a8", "w4a16": "mixpe_w4a16"}.get(core, core)
 
 
 def test_presets_of_the_source() -> None:
@@ -50,6 +56,17 @@ def test_presets_of_the_source() -> None:
     assert engine.activation_buffer_bytes == 256 << 10
     assert engine.accumulator_buffer_bytes >= 128 << 10
     assert preset("w4a8-64x64").group == 128
+
+
+def test_fp16_quantises_nothing() -> None:
+    values = {"engine": {"core": "fp16", "rows": 8, "cols": 8}, "group": 32}
+    for wrong in ({"kv_bits": 4}, {"zero_point": True}):
+        with pytest.raises(ConfigError) as caught:
+            mixpe_design(values | wrong, source="mine.toml")
+        assert str(caught.value) == (
+            "mine.toml: core=fp16 quantises nothing, so kv_bits=4 and zero_point=true do not apply "
+            "to it; remove them or use another core"
+        )
 
 
 def test_names_the_presets_when_one_is_unknown() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm
-from dovetail.arch.mixpe import MixpeDesign, preset
+from dovetail.arch.mixpe import MixpeDesign, preset, presets
 from dovetail.errors import ConfigError
 from dovetail.models.networks.registry import network
 from dovetail.models.trace import GemmOp, OtherOp, Trace
@@ -105,14 +105,15 @@ def test_names_the_gemm_that_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("phase", ["prefill", "decode"])
-@pytest.mark.parametrize("name", ["w4a8-8x8", "int8-8x8", "w4a8-32x32", "int8-32x32", "w4a8-64x64"])
+@pytest.mark.parametrize("name", presets())
 def test_presets_run_a_real_network(name: str, phase: str) -> None:
     design = preset(name)
     trace = network("llama2-7b", phase=phase)
     result = simulate(design, trace)
-    # All weights of 32 layers and the head are read once at least, at 4 bits and a scale a group.
+    # All weights of 32 layers and the head are read once at least, at 4 bits and a scale a group,
+    # or in FP16.
     weights = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 32000 * 4096
-    bits = weights * (4 + 16 / design.group)
+    bits = weights * (16 if design.engine.core == "fp16" else 4 + 16 / design.group)
     assert result.events[Event.DRAM_READ] * design.engine.port_bits >= bits
     assert 0 < result.utilization <= 1
     if phase == "prefill":
