@@ -17,7 +17,8 @@ class ExactFormat:
     """Shape of an exact number: ``(-1)**sign * significand * 2**(origin + exponent)``.
 
     The significand is an unsigned integer that need not begin with a one.  ``nan``, then ``inf``,
-    override it; where one is set, significand and exponent mean nothing.
+    override it; where one is set, significand and exponent mean nothing.  ``zero`` is set where the
+    significand is 0, and the exponent means nothing then either.
 
     Attributes
     ----------
@@ -26,11 +27,10 @@ class ExactFormat:
     origin : int
         Weight of the significand's last bit is 2 to this where the exponent is 0.
     least : int
-        Smallest exponent of a number other than 0.
-    small : int
-        Largest exponent of a number, 0 included, whose significand is below ``2**leading``.
-    leading : int
-        See ``small``.
+        Smallest exponent.
+    small, leading : int
+        A significand other than 0 is below ``2**leading`` only where the exponent is at most
+        ``small``.
     """
 
     significand_bits: int
@@ -52,6 +52,7 @@ class ExactFormat:
                 "significand": self.significand_bits,
                 "exponent": self.exponent_bits,
                 "sign": 1,
+                "zero": 1,
                 "inf": 1,
                 "nan": 1,
             }

@@ -56,7 +56,9 @@ class FloatingPe(OutputStationaryPe):
         return register
 
     def add(self, m: Module, accumulated: Value, product: Any) -> Value:
-        m.submodules.add = add = FusedAdd(self._exact, self._form)
+        m.submodules.add = add = FusedAdd(
+            self._exact, self._form, accumulator_grid=self._exact.grid
+        )
         m.d.comb += [add.accumulator.eq(accumulated), add.exact.eq(product)]
         return add.o
 

@@ -57,7 +57,8 @@ class Fp16Multiply(wiring.Component):
         b = unpack(m, self.b, FP16, name="b")
         m.d.comb += [
             self.o.sign.eq(a.sign ^ b.sign),
-            self.o.exponent.eq(Mux(a.zero | b.zero, 0, a.exponent + b.exponent)),
+            self.o.zero.eq(a.zero | b.zero),
+            self.o.exponent.eq(a.exponent + b.exponent),
             self.o.significand.eq(a.significand * b.significand),
             self.o.inf.eq(a.inf | b.inf),
             self.o.nan.eq(a.nan | b.nan | (a.inf & b.zero) | (a.zero & b.inf)),
@@ -114,8 +115,8 @@ class FloatTimesInteger(wiring.Component):
         m.d.comb += [
             none.eq(~magnitude.any()),
             self.o.sign.eq(a.sign ^ negative),
-            # A product of 0 must not keep the exponent of a large number.
-            self.o.exponent.eq(Mux(none, 0, self.raised_exponent(a.exponent))),
+            self.o.zero.eq(a.zero | none),
+            self.o.exponent.eq(self.raised_exponent(a.exponent)),
             self.o.significand.eq(self.product(m, a.significand, magnitude)),
             self.o.inf.eq(a.inf),
             self.o.nan.eq(a.nan | (a.inf & none)),
@@ -226,6 +227,7 @@ class FloatPass(wiring.Component):
         a = unpack(m, self.a, self._form, name="a")
         m.d.comb += [
             self.o.sign.eq(a.sign),
+            self.o.zero.eq(a.zero),
             self.o.exponent.eq(a.exponent),
             self.o.significand.eq(a.significand),
             self.o.inf.eq(a.inf),

@@ -21,9 +21,10 @@ from dovetail.tests.rtl.floating.operands import Words
 class FusedProduct(wiring.Component):
     """``o = RN(accumulator + product)``, with the product's own operands as ports."""
 
-    def __init__(self, product: Any, form: FloatFormat) -> None:
+    def __init__(self, product: Any, form: FloatFormat, grid: int | None) -> None:
         self._product = product
         self._form = form
+        self._grid = grid
         members = dict(product.signature.members)
         del members["o"]
         self._operands = tuple(members)
@@ -32,7 +33,9 @@ class FusedProduct(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.product = product = self._product
-        m.submodules.add = add_unit = FusedAdd(product.exact, self._form)
+        m.submodules.add = add_unit = FusedAdd(
+            product.exact, self._form, accumulator_grid=self._grid
+        )
         for name in self._operands:
             m.d.comb += getattr(product, name).eq(getattr(self, name))
         m.d.comb += [
@@ -52,13 +55,14 @@ def outputs(component: Any, inputs: dict[str, Words], bits: int) -> Words:
 def check_fused(
     product: Any,
     form: FloatFormat,
+    grid: int | None,
     operands: dict[str, Words],
     accumulator: Words,
     exact: NDArray[np.float64],
 ) -> None:
     """Assert that the RTL answers as the reference does, to the bit."""
     inputs = {**operands, "accumulator": accumulator}
-    got = outputs(FusedProduct(product, form), inputs, form.bits)
+    got = outputs(FusedProduct(product, form, grid), inputs, form.bits)
     want = add(accumulator, exact, form)
     wrong = np.flatnonzero(got != want)
     if wrong.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.arch.number_formats import FP16, FP32, FloatFormat
+from dovetail.arch.number_formats import FP16, FloatFormat
 from dovetail.models.floating import from_float, to_float
 
 Words = NDArray[np.uint64]
@@ -35,9 +35,9 @@ def numbers(rng: np.random.Generator, count: int, form: FloatFormat) -> Words:
 
 
 def accumulators(
-    rng: np.random.Generator, exact: NDArray[np.float64], form: FloatFormat, grid: int
+    rng: np.random.Generator, exact: NDArray[np.float64], form: FloatFormat, grid: int | None
 ) -> Words:
-    """A number to add to each exact one, a multiple of ``2**grid``.
+    """A number to add to each exact one, a multiple of ``2**grid`` if there is one.
 
     A fifth nearly or wholly cancels it; a third lies within a few binades of it, where bits of
     both take part; the others reach farther than either is long; a tenth is anything.
@@ -59,16 +59,16 @@ def accumulators(
     return np.where((kind > 0.9) & fits, anything, bits)
 
 
-def on_grid(value: NDArray[np.float64], grid: int) -> NDArray[np.float64]:
-    """The nearest multiple of ``2**grid``."""
-    if grid <= FP32.least_exponent:
+def on_grid(value: NDArray[np.float64], grid: int | None) -> NDArray[np.float64]:
+    """The nearest multiple of ``2**grid``; without a grid the value itself."""
+    if grid is None:
         return value
     with np.errstate(over="ignore", invalid="ignore"):
         return np.rint(value * 2.0**-grid) * 2.0**grid
 
 
-def grid_corners(form: FloatFormat, grid: int) -> list[int]:
-    """The corners of a format, and FP16's in it, that are multiples of ``2**grid``."""
+def grid_corners(form: FloatFormat, grid: int | None) -> list[int]:
+    """The corners of a format, and FP16's in it; with a grid, those on it."""
     wide = from_float(to_float(np.array(corners(FP16)), FP16), form).tolist()
     bits = np.array(sorted({*corners(form), *wide}), dtype=np.uint64)
     value = to_float(bits, form)

@@ -1,4 +1,8 @@
-"""rtl/floating/fused_add.py behind each product, against the reference, in Verilator."""
+"""rtl/floating/fused_add.py behind each product, against the reference, in Verilator.
+
+What :mod:`dovetail.tests.rtl.floating.test_products` shows of all operands of a product is not
+repeated here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +14,12 @@ from numpy.typing import NDArray
 
 from dovetail.arch.number_formats import FP16, FP32, FloatFormat
 from dovetail.models.floating import multiply, to_float
+from dovetail.rtl.floating.exact import ExactFormat
+from dovetail.rtl.floating.fused_add import guard_bits
 from dovetail.rtl.floating.products import (
     FloatPass,
     Fp16Multiply,
     Fp16ShiftAdd,
-    Fp16TimesInt,
     ScaleProduct,
     ZeroProduct,
 )
@@ -75,7 +80,6 @@ def passed(form: FloatFormat) -> Unit:
 UNITS = {
     "fma": Unit(Fp16Multiply, FP16, {"b": 16}, lambda b: to_float(b, FP16)),
     "shift_add": Unit(Fp16ShiftAdd, FP16, {"w": 4, "signed_weight": 1}, int4),
-    "times_int": Unit(Fp16TimesInt, FP16, {"w": 4, "signed_weight": 1}, int4),
     "pass_fp16": passed(FP16),
     "pass_fp32": passed(FP32),
     "scale_fp16": scaled(FP16),
@@ -83,57 +87,82 @@ UNITS = {
     "zero_fp16": zeroed(FP16),
     "zero_fp32": zeroed(FP32),
 }
-PAIRS = pytest.mark.parametrize(
-    ("name", "form"),
+CASES = pytest.mark.parametrize(
+    ("name", "form", "on_grid"),
     [
-        (name, form)
-        for name, unit in UNITS.items()
-        for form in (FP16, FP32)
-        if unit.a.bits <= form.bits
+        pytest.param(name, form, on_grid, id=f"{name}-{form.name}{'-on_grid' * on_grid}")
+        for name, form, on_grid in (
+            ("fma", FP16, False),
+            ("fma", FP32, False),
+            ("fma", FP32, True),
+            ("shift_add", FP16, False),
+            ("shift_add", FP32, False),
+            ("shift_add", FP32, True),
+            ("pass_fp16", FP16, False),
+            ("pass_fp16", FP32, False),
+            ("pass_fp16", FP32, True),
+            ("pass_fp32", FP32, False),
+            ("scale_fp16", FP32, False),
+            ("scale_fp32", FP32, False),
+            ("zero_fp16", FP16, False),
+            ("zero_fp32", FP32, False),
+        )
     ],
-    ids=lambda value: value if isinstance(value, str) else value.name,
 )
 
 
-def check_random(name: str, form: FloatFormat, count: int, seed: int) -> None:
-    unit, rng = UNITS[name], np.random.default_rng(seed)
-    product = unit.make()
-    a = numbers(rng, count, unit.a)
-    others = {
-        name: numbers(rng, count, FP16)
+def corner_operands(unit: Unit) -> list[list[int]]:
+    def choices(bits: int) -> list[int]:
+        return [*range(min(1 << bits, 16)), *([4094, 4095] if bits == 12 else [])]
+
+    integers = (corners(FP16) if bits == 16 else choices(bits) for bits in unit.integers.values())
+    return [corners(unit.a), *integers]
+
+
+def random_operands(unit: Unit, rng: np.random.Generator, count: int) -> list[Words]:
+    integers = (
+        numbers(rng, count, FP16)
         if bits == 16
         else rng.integers(0, 1 << bits, count, dtype=np.uint64)
-        for name, bits in unit.integers.items()
-    }
-    exact = multiply(to_float(a, unit.a), unit.value(**others))
-    accumulator = accumulators(rng, exact, form, product.exact.grid)
-    check_fused(product, form, {"a": a, **others}, accumulator, exact)
-
-
-@PAIRS
-def test_every_combination_of_corners(name: str, form: FloatFormat) -> None:
-    unit = UNITS[name]
-    product = unit.make()
-    choices = [
-        corners(FP16)
-        if bits == 16
-        else [*range(min(1 << bits, 16)), *([4094, 4095] * (bits == 12))]
         for bits in unit.integers.values()
-    ]
-    starts = grid_corners(form, product.exact.grid)
-    accumulator, a, *integers = crossed(starts, corners(unit.a), *choices)
+    )
+    return [numbers(rng, count, unit.a), *integers]
+
+
+def check(name: str, form: FloatFormat, on_grid: bool, count: int, *, seed: int) -> None:
+    """Every combination of corners, and ``count`` random operands."""
+    unit, rng = UNITS[name], np.random.default_rng(seed)
+    product = unit.make()
+    grid = product.exact.grid if on_grid else None
+    starts, *crossing = crossed(grid_corners(form, grid), *corner_operands(unit))
+    drawn = random_operands(unit, rng, count)
+    a, *integers = (np.append(*parts) for parts in zip(crossing, drawn, strict=True))
     others = dict(zip(unit.integers, integers, strict=True))
     exact = multiply(to_float(a, unit.a), unit.value(**others))
-    check_fused(product, form, {"a": a, **others}, accumulator, exact)
+    accumulator = np.append(starts, accumulators(rng, exact[len(starts) :], form, grid))
+    check_fused(product, form, grid, {"a": a, **others}, accumulator, exact)
 
 
-@PAIRS
-def test_random_operands(name: str, form: FloatFormat) -> None:
-    check_random(name, form, 200_000, seed=0)
+@CASES
+def test_corners_and_random_operands(name: str, form: FloatFormat, on_grid: bool) -> None:
+    check(name, form, on_grid, 300_000, seed=0)
 
 
 @pytest.mark.long
-@PAIRS
-def test_ten_million_random_operands(name: str, form: FloatFormat) -> None:
+@CASES
+def test_ten_million_random_operands(name: str, form: FloatFormat, on_grid: bool) -> None:
     for seed in range(1, 11):
-        check_random(name, form, CHUNK, seed)
+        check(name, form, on_grid, CHUNK, seed=seed)
+
+
+def test_two_numbers_of_one_format_need_a_guard_and_a_round_bit() -> None:
+    """Besides the sticky bit: the three extra bits of every textbook's adder."""
+    exact = ExactFormat(
+        significand_bits=FP32.significand_bits,
+        exponent_bits=FP32.exponent_bits,
+        origin=FP32.least_exponent - 1,
+        least=1,
+        small=1,
+        leading=FP32.fraction_bits,
+    )
+    assert guard_bits(exact, FP32, accumulator_grid=FP32.least_exponent) == 2

@@ -48,10 +48,12 @@ def check(product: Any, want: NDArray[np.float64], **inputs: Words) -> None:
     np.testing.assert_array_equal(got[known], want[known])
     np.testing.assert_array_equal(np.signbit(got[known]), np.signbit(want[known]))
     finite = np.isfinite(want)
-    exponent, significand = fields["exponent"][finite], fields["significand"][finite]
+    np.testing.assert_array_equal(fields["zero"][finite] == 1, want[finite] == 0)
     shape: ExactFormat = product.exact
-    assert exponent[significand > 0].min() >= shape.least
-    assert exponent[significand >> np.uint64(shape.leading) == 0].max() <= shape.small
+    number = finite & (want != 0)
+    exponent, significand = fields["exponent"][number], fields["significand"][number]
+    assert exponent.min() == shape.least
+    assert exponent[significand >> np.uint64(shape.leading) == 0].max() == shape.small
 
 
 @pytest.mark.parametrize("product", [Fp16ShiftAdd, Fp16TimesInt])
