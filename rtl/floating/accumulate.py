@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The FP32 adder in front of a column's accumulators."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Post-group dequantisation of floating-point sums: zero-point correction and integer scale."""
 
 from __future__ import annotations

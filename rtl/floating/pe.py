@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Output-stationary PEs whose sums are floating point; the exact product is a subclass's."""
 
 from __future__ import annotations

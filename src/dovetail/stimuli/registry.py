@@ -15,6 +15,12 @@ from dovetail.stimuli.floating_pe import (
     fp16_segments,
     shift_add_segments,
 )
+from dovetail.stimuli.floating_results import (
+    accumulate_scaled_stimulus,
+    accumulate_sum_stimulus,
+    float_dequant_stimulus,
+    float_output_round_stimulus,
+)
 from dovetail.stimuli.operands import (
     register_bit_stimulus,
     scale_queue_stimulus,
@@ -54,6 +60,10 @@ _GENERATORS: Mapping[str, Callable[[Request], Stimulus]] = {
     "dequant.pe_w4a16": partial(pe_stimulus, segments=float_dequant_segments),
     "fp16.pe": partial(pe_stimulus, segments=fp16_segments),
     "floating.group_sum": partial(pe_stimulus, segments=float_sum_segments),
+    "floating.dequant": float_dequant_stimulus,
+    "floating.accumulate_scaled": accumulate_scaled_stimulus,
+    "floating.accumulate_sum": accumulate_sum_stimulus,
+    "floating.output_round": float_output_round_stimulus,
     "gemm.accumulate": accumulate_stimulus,
     "gemm.register_bit": register_bit_stimulus,
     "gemm.output_round": output_round_stimulus,
@@ -66,6 +76,9 @@ _ACTIVATION_BITS: Mapping[str, Literal[4, 16]] = {
     "mixpe.pe_w4a16": 16,
     "dequant.pe_w4a16": 16,
     "floating.group_sum": 16,
+    "floating.dequant": 16,
+    "floating.accumulate_scaled": 16,
+    "floating.output_round": 16,
 }
 """Of units whose activations do not have 8 bits."""
 
@@ -86,7 +99,8 @@ def stimulus(
         Name in :mod:`dovetail.rtl.units`.
     kind : str
         ``real``: of the network with real weights.  ``random``: uniform over the whole range of
-        each operand's format, under the same control.  ``zero``: nothing but control.
+        each operand's format, under the same control; floating-point units after the array get the
+        sums of such operands.  ``zero``: nothing but control.
     size : int or str, optional
         Of the unit's axis: longest group, depth or format of sums; the unit's default unless told.
     cycles : int
