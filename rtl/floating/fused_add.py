@@ -30,7 +30,7 @@ def guard_bits(exact: ExactFormat, form: FloatFormat, *, accumulator_grid: int) 
       the sum begins at ``L - 1``, rounding is decided at ``L - 1 - p``.  ``L`` is
       ``T - W + leading`` where the exponent exceeds ``small``, else ``T - W``.
     - In the second of these cases it also suffices to keep every bit of the accumulator down to its
-      grid.
+      grid, the last of them in the bit that stands for the rest.
     - The exact number is shifted by 1: its last bit is at ``T - W - 1``.
     - It is shifted by more, and the accumulator is normal: the sum begins at ``T - 2`` or above,
       and rounding is decided at ``T - 2 - p`` at the least.
@@ -50,7 +50,7 @@ def guard_bits(exact: ExactFormat, form: FloatFormat, *, accumulator_grid: int) 
     spare = width - exact.significand_bits
     return max(
         kept - spare - exact.leading,
-        min(kept, exact.origin + exact.small - accumulator_grid) - spare,
+        min(kept, exact.origin + exact.small - accumulator_grid - 1) - spare,
         1 - spare,
         kept + 1 - width,
         0,

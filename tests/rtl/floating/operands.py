@@ -26,12 +26,24 @@ def corners(form: FloatFormat) -> list[int]:
 
 
 def numbers(rng: np.random.Generator, count: int, form: FloatFormat) -> Words:
-    """Bit patterns: most of any exponent, some subnormal, zero or special."""
+    """Bit patterns of any exponent.
+
+    Of each ten, one is subnormal, one subnormal with few bits, two powers of two, one of them with
+    a fraction of a few ones at the end.
+    """
     bits = rng.integers(0, 1 << form.bits, count, dtype=np.uint64)
     kind = rng.random(count)
-    small = bits & np.uint64(form.sign | ((1 << form.fraction_bits) - 1))
-    few = small & np.uint64(form.sign | 15)
-    return np.select([kind < 0.1, kind < 0.15], [small, few], bits)
+    ones = np.uint64((1 << form.fraction_bits) - 1)
+    small = bits & (ones | np.uint64(form.sign))
+    choices = [small, small & np.uint64(form.sign | 3), bits & ~ones, bits & (~ones | 3)]
+    return np.select([kind < limit for limit in (0.1, 0.2, 0.3, 0.4)], choices, bits)
+
+
+def integers(rng: np.random.Generator, count: int, bits: int) -> Words:
+    """Unsigned integers, half of them powers of two where there are many."""
+    anything = rng.integers(0, 1 << bits, count, dtype=np.uint64)
+    power = np.uint64(1) << rng.integers(0, bits, count, dtype=np.uint64)
+    return np.where((rng.random(count) < 0.5) & (bits > 4), power, anything)
 
 
 def accumulators(
@@ -40,7 +52,8 @@ def accumulators(
     """A number to add to each exact one, a multiple of ``2**grid`` if there is one.
 
     A fifth nearly or wholly cancels it; a third lies within a few binades of it, where bits of
-    both take part; the others reach farther than either is long; a tenth is anything.
+    both take part; the others reach farther than either is long; a tenth is anything.  A third has
+    a fraction of nearly all ones or zeros, which puts sums next to ties and to powers of two.
     """
     count = len(exact)
     finite = np.isfinite(exact) & (exact != 0)
@@ -48,8 +61,11 @@ def accumulators(
     _, exponent = np.frexp(like)
     kind = rng.random(count)
     distance = np.where(kind < 0.55, rng.integers(-3, 4, count), rng.integers(-60, 61, count))
-    fraction = 1 + rng.integers(0, 1 << form.fraction_bits, count) * 2.0**-form.fraction_bits
-    value = rng.choice([-1.0, 1.0], count) * np.ldexp(fraction, exponent + distance)
+    end = 1 << form.fraction_bits
+    fraction = rng.integers(0, end, count)
+    fraction = np.where(rng.random(count) < 1 / 3, rng.integers(-4, 4, count) % end, fraction)
+    sign = rng.choice([-1.0, 1.0], count)
+    value = sign * np.ldexp(1 + fraction / end, exponent - 1 + distance)
     beside = rng.integers(-2, 3, count) * 2.0 ** -rng.integers(8, 30, count).astype(float)
     value = np.where(kind < 0.2, -like * (1 + beside), value)
     bits = np.asarray(from_float(on_grid(value, grid), form), dtype=np.uint64)

@@ -30,6 +30,7 @@ from dovetail.tests.rtl.floating.operands import (
     corners,
     crossed,
     grid_corners,
+    integers,
     numbers,
 )
 
@@ -115,18 +116,16 @@ def corner_operands(unit: Unit) -> list[list[int]]:
     def choices(bits: int) -> list[int]:
         return [*range(min(1 << bits, 16)), *([4094, 4095] if bits == 12 else [])]
 
-    integers = (corners(FP16) if bits == 16 else choices(bits) for bits in unit.integers.values())
-    return [corners(unit.a), *integers]
+    others = (corners(FP16) if bits == 16 else choices(bits) for bits in unit.integers.values())
+    return [corners(unit.a), *others]
 
 
 def random_operands(unit: Unit, rng: np.random.Generator, count: int) -> list[Words]:
-    integers = (
-        numbers(rng, count, FP16)
-        if bits == 16
-        else rng.integers(0, 1 << bits, count, dtype=np.uint64)
+    others = (
+        numbers(rng, count, FP16) if bits == 16 else integers(rng, count, bits)
         for bits in unit.integers.values()
     )
-    return [numbers(rng, count, unit.a), *integers]
+    return [numbers(rng, count, unit.a), *others]
 
 
 def check(name: str, form: FloatFormat, on_grid: bool, count: int, *, seed: int) -> None:
@@ -136,8 +135,8 @@ def check(name: str, form: FloatFormat, on_grid: bool, count: int, *, seed: int)
     grid = product.exact.grid if on_grid else None
     starts, *crossing = crossed(grid_corners(form, grid), *corner_operands(unit))
     drawn = random_operands(unit, rng, count)
-    a, *integers = (np.append(*parts) for parts in zip(crossing, drawn, strict=True))
-    others = dict(zip(unit.integers, integers, strict=True))
+    a, *rest = (np.append(*parts) for parts in zip(crossing, drawn, strict=True))
+    others = dict(zip(unit.integers, rest, strict=True))
     exact = multiply(to_float(a, unit.a), unit.value(**others))
     accumulator = np.append(starts, accumulators(rng, exact[len(starts) :], form, grid))
     check_fused(product, form, grid, {"a": a, **others}, accumulator, exact)
