@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dovetail.errors import ToolError
 from dovetail.rtl.asic.netlist import Netlist, read_netlist
+from dovetail.rtl.asic.opensta_verilog import opensta_verilog
 from dovetail.rtl.yosys import run_yosys
 
 __all__ = ["Mapped", "Mapper"]
@@ -101,7 +101,7 @@ class Mapper:
                     "flatten",
                     "opt_clean",
                     "write_rtlil rtl.il",
-                    f"synth -flatten -top {name}",
+                    f"synth -flatten -booth -top {name}",
                     f"dfflibmap {self._liberty}",
                     "write_rtlil front.il",
                 ],
@@ -143,11 +143,7 @@ class Mapper:
             folder=self._folder,
         )
         verilog = self._folder / f"{stem}.v"
-        # OpenSTA's reader does not know the keyword.
-        text = re.sub(
-            r"^(\s*(?:input|output|wire)) signed\b", r"\1", verilog.read_text(), flags=re.M
-        )
-        verilog.write_text(text)
+        verilog.write_text(opensta_verilog(verilog.read_text()))
         stat = json.loads((self._folder / f"{stem}.stat").read_text())
         figures = stat["modules"][f"\\{self._name}"]
         if not figures["num_cells"]:
