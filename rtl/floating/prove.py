@@ -16,7 +16,7 @@ __all__ = ["Fp16ProductMiter", "prove_fp16_shift_add"]
 
 
 class Fp16ProductMiter(Miter):
-    """A product of FP16 and a 4-bit integer beside the product of the two signed integers.
+    """A product of FP16 and a 4-bit integer beside the product of the magnitudes of the two.
 
     Parameters
     ----------
@@ -34,9 +34,9 @@ class Fp16ProductMiter(Miter):
                 "a": In(FP16.bits),
                 "w": In(4),
                 "signed_weight": In(1),
-                "o": Out(signed(17)),
+                "o": Out(15),
                 "sign": Out(1),
-                "want": Out(signed(17)),
+                "want": Out(15),
                 "want_sign": Out(1),
             }
         )
@@ -45,13 +45,13 @@ class Fp16ProductMiter(Miter):
         m = Module()
         m.submodules.product = product = self._product
         weight = Signal(signed(5))
-        significand = Signal(FP16.significand_bits)
         fraction = self.a[: FP16.fraction_bits]
+        significand = Signal(FP16.significand_bits)
         m.d.comb += [
             product.a.eq(self.a),
             product.w.eq(self.w),
             product.signed_weight.eq(self.signed_weight),
-            self.o.eq(Mux(product.o.sign, -product.o.significand, product.o.significand)),
+            self.o.eq(product.o.significand),
             self.sign.eq(product.o.sign),
             weight.eq(Mux(self.signed_weight, self.w.as_signed(), self.w)),
             significand.eq(fraction),
@@ -59,7 +59,7 @@ class Fp16ProductMiter(Miter):
         with m.If(self.a[FP16.fraction_bits : -1] != 0):
             m.d.comb += significand.eq(fraction + (1 << FP16.fraction_bits))
         m.d.comb += [
-            self.want.eq(Mux(self.a[-1], -significand, significand) * weight),
+            self.want.eq(significand * Mux(weight < 0, -weight, weight)[:4]),
             self.want_sign.eq(self.a[-1] ^ (weight < 0)),
         ]
         return m
