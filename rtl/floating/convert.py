@@ -78,23 +78,21 @@ class FpOutputRound(wiring.Component):
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         i = unpack(m, self.i, FP32, name="i")
-        # One bit takes the place of all that a subnormal result shifts out.
-        kept = FP16.significand_bits + 1
-        bits = FP32.significand_bits
+        # Shifted by this, the leading one is below half of the last bit, as it is any farther.
+        farthest = FP16.significand_bits + 1
         # The FP16 field of a normal result; 0 and below where it is subnormal.
         field = Signal(signed(FP32.exponent_bits + 1))
-        excess = Signal(range(kept + 2))
-        wide = Signal(bits + kept + 1)
+        excess = Signal(range(farthest + 1))
+        wide = Signal(FP32.significand_bits + farthest)
+        subnormal = Signal()
         m.submodules.round = rounding = RoundAndPack(
             FP16, exponent_bits=FP32.exponent_bits, tail_bits=len(wide) - FP16.significand_bits
         )
-        subnormal = Signal()
         m.d.comb += [
             field.eq(i.exponent - (FP32.bias - FP16.bias) - self.shift),
             subnormal.eq(field < 1),
-            # Shifted by ``kept + 1``, the leading one is below half of the last bit.
-            excess.eq(Mux(subnormal, Mux(field < -kept, kept + 1, 1 - field), 0)),
-            wide.eq(Cat(Const(0, kept + 1), i.significand) >> excess),
+            excess.eq(Mux(subnormal, Mux(field < 1 - farthest, farthest, 1 - field), 0)),
+            wide.eq(Cat(Const(0, farthest), i.significand) >> excess),
             rounding.sign.eq(i.sign),
             rounding.exponent.eq(Mux(subnormal, 0, field)),
             rounding.significand.eq(wide),
