@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dovetail.arch import registers
 from dovetail.arch.cores import CORES, Core, CoreSpec
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
 
 TIME_EVENTS = frozenset({Event.CYCLE, Event.STREAM, *STALLS})
@@ -56,31 +56,6 @@ class Unit:
         if self.operations is None:
             return events.get(self.event, 0)
         return self.operations(engine, events)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scratchpad:
-    """One on-chip memory of an engine.
-
-    Attributes
-    ----------
-    name : str
-        Entry in the technology table.
-    component : str
-        Line of the energy and area breakdown.
-    read, write : Event
-        One access each.
-    read_bits, write_bits, capacity_bits : callable
-        Bits of one read, of one write, and of the whole memory.
-    """
-
-    name: str
-    component: str
-    read: Event
-    write: Event
-    read_bits: Callable[[GemmEngineConfig], int]
-    write_bits: Callable[[GemmEngineConfig], int]
-    capacity_bits: Callable[[GemmEngineConfig], int]
 
 
 def _pes(engine: GemmEngineConfig) -> int:
@@ -205,57 +180,3 @@ CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
     core: _units(core, spec) for core, spec in CORES.items()
 }
 """The units of each compute core, and of the output side."""
-
-
-def _operand_spad(
-    name: str,
-    shape: Callable[[GemmEngineConfig], SpadShape],
-    capacity_bytes: Callable[[GemmEngineConfig], int],
-    *,
-    read: Event,
-    write: Event,
-) -> Scratchpad:
-    return Scratchpad(
-        name=name,
-        component=f"{name}_spad",
-        read=read,
-        write=write,
-        read_bits=lambda engine: shape(engine).row_bits,
-        write_bits=lambda engine: engine.port_bits,
-        capacity_bits=lambda engine: 8 * capacity_bytes(engine),
-    )
-
-
-SCRATCHPADS = (
-    _operand_spad(
-        "activation",
-        lambda engine: engine.activation,
-        lambda engine: engine.activation_buffer_bytes,
-        read=Event.ACTIVATION_READ,
-        write=Event.ACTIVATION_WRITE,
-    ),
-    _operand_spad(
-        "weight",
-        lambda engine: engine.weight,
-        lambda engine: engine.weight_buffer_bytes,
-        read=Event.WEIGHT_READ,
-        write=Event.WEIGHT_WRITE,
-    ),
-    _operand_spad(
-        "scale",
-        lambda engine: engine.scale,
-        lambda engine: engine.scale_buffer_bytes,
-        read=Event.SCALE_READ,
-        write=Event.SCALE_WRITE,
-    ),
-    Scratchpad(
-        name="accumulator",
-        component="accumulator_spad",
-        read=Event.ACCUMULATOR_READ,
-        write=Event.ACCUMULATOR_WRITE,
-        read_bits=lambda engine: engine.cols * engine.accumulator_bits,
-        write_bits=lambda engine: engine.cols * engine.accumulator_bits,
-        capacity_bits=lambda engine: 8 * engine.accumulator_buffer_bytes,
-    ),
-)
-"""The memories that every GEMM engine has, whatever its core."""

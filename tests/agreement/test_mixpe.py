@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Mux
 
-from dovetail.arch.cores import CORES
+from dovetail.arch.cores import CORES, Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Gemm, TileMapping
@@ -151,7 +151,12 @@ def stands_for(case: dict[str, Any], design: MixpeDesign, gemm: Gemm, mapping: T
     )
 
 
-def test_a_certificate_uses_the_network_s_own_operands(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "core"), [("w4a8-8x8", "mixpe_w4a8"), ("w4a8-8x8", "int4"), ("fp16-8x8", "fp16")]
+)
+def test_a_certificate_uses_the_network_s_own_operands(
+    monkeypatch: pytest.MonkeyPatch, name: str, core: Core
+) -> None:
     rng = np.random.default_rng(0)
     shape = {"m": 12, "n": 9, "k": 40}
     operands = {
@@ -169,10 +174,15 @@ def test_a_certificate_uses_the_network_s_own_operands(monkeypatch: pytest.Monke
     seen: list[LockstepCase] = []
     simulate = LockstepCase.simulate
     monkeypatch.setattr(LockstepCase, "simulate", lambda case: seen.append(case) or simulate(case))
-    design = preset("w4a8-8x8")
+    design = preset(name)
+    design = replace(design, engine=replace(design.engine, core=core))
     assert certify(design, trace).passed
-    # Each row's largest activation is 127 or -127.
-    assert np.abs(seen[0].operands.activations.astype(int)).max(axis=1).tolist() == [127] * 12
+    given = seen[0].operands.activations
+    if core == "fp16":
+        assert (given.view(np.float16) == operands["3.q_proj.a"].astype(np.float16)).all()
+    else:  # each row's largest activation is the largest number
+        largest = 7 if core == "int4" else 127
+        assert np.abs(given.astype(int)).max(axis=1).tolist() == [largest] * 12
     m, n, k = seen[0].operands.activations.shape[0], *seen[0].operands.weights.shape
     assert (m, n, k) == (12, 9, 40)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dovetail.arch.cores import CoreSpec
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
 from dovetail.arch.mixpe import MixpeDesign
@@ -83,10 +85,9 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
                 config=engine,
                 gemm=small,
                 mapping=tile,
-                operands=_real_operands(trace, op, small)
+                operands=_real_operands(trace, op, engine.spec, small)
                 or random_operands(rng, engine.spec, small),
-                # Keeps most of 16 bits of a sum of k products of random operands.
-                output_shift=20 if gemm.scaled else 8,
+                output_shift=_output_shift(engine.spec, gemm),
                 weight_shift=8,
                 gap_seed=seed + len(cases),
                 repeat=f"dovetail sweep with --certify, design {design.design_id}",
@@ -108,19 +109,37 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
     )
 
 
-def _real_operands(trace: Trace, op: GemmOp, gemm: Gemm) -> GemmOperands | None:
+def _output_shift(spec: CoreSpec, gemm: Gemm) -> int:
+    """Keeps most of 16 bits of a sum of k products, and finite what is floating point."""
+    if spec.floating:
+        return 8 if spec.after_group and gemm.scaled else 0
+    return 20 if gemm.scaled else 8
+
+
+def _real_operands(trace: Trace, op: GemmOp, spec: CoreSpec, gemm: Gemm) -> GemmOperands | None:
     """The corner of ``op``'s own operands that ``gemm`` covers; None where the trace has none."""
     name = f"{op.layer}.{op.name}"
-    if f"{name}.a" not in trace.operands or not gemm.scaled:
+    if f"{name}.a" not in trace.operands or gemm.weight_format == "int8":
         return None
-    weights = quantize_weights(
-        trace.operands[f"{name}.w"][: gemm.n, : gemm.k],
-        group=gemm.group,
-        zero_point=gemm.weight_format == "uint4_zero",
-    )
-    activations = quantize_activations(trace.operands[f"{name}.a"][: gemm.m, : gemm.k])
+    a = trace.operands[f"{name}.a"][: gemm.m, : gemm.k]
+    w = trace.operands[f"{name}.w"][: gemm.n, : gemm.k]
+    activations: NDArray[np.int8] | NDArray[np.uint16]
+    if spec.floating:
+        activations = a.astype(np.float16).view(np.uint16)
+    else:
+        bits: Literal[4, 8] = 4 if spec.activation_bits == 4 else 8
+        activations = quantize_activations(a, bits=bits).codes
+    if not gemm.scaled:
+        return GemmOperands(
+            activations=activations,
+            weights=w.astype(np.float16).view(np.uint16),
+            scale=None,
+            zero=None,
+            group=gemm.group,
+        )
+    weights = quantize_weights(w, group=gemm.group, zero_point=gemm.weight_format == "uint4_zero")
     return GemmOperands(
-        activations=activations.codes,
+        activations=activations,
         weights=weights.codes,
         scale=weights.scale.astype(np.int64),
         zero=weights.zero.astype(np.int64),
