@@ -15,7 +15,7 @@ from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.verilog import rtlil_modules
 from dovetail.rtl.yosys import run_yosys
 
-__all__ = ["Port", "memory_port", "verilog_without_memories"]
+__all__ = ["Port", "memory_port", "rtlil_without_memories", "verilog_without_memories"]
 
 Port = Literal[
     "read_data", "read_address", "read_enable", "write_data", "write_address", "write_enable"
@@ -62,6 +62,15 @@ def verilog_without_memories(core: Core, config: GemmEngineConfig, *, name: str)
     ToolError
         Where Yosys refuses the design.
     """
+    return _without_memories(core, config, name=name, write="write_verilog -noattr")
+
+
+def rtlil_without_memories(core: Core, config: GemmEngineConfig, *, name: str) -> str:
+    """The same as RTLIL, for synthesis."""
+    return _without_memories(core, config, name=name, write="write_rtlil")
+
+
+def _without_memories(core: Core, config: GemmEngineConfig, *, name: str, write: str) -> str:
     bits = config.accumulator_bits
     address = max(1, (config.accumulator_half_tiles * config.rows - 1).bit_length())
     macro = f"""(* blackbox *) module accumulator_memory (
@@ -100,8 +109,8 @@ endmodule
                 *renames,
                 "cd",
                 "opt_clean -purge",
-                "write_verilog -noattr design.v",
+                f"{write} design",
             ],
             folder=folder,
         )
-        return (folder / "design.v").read_text()
+        return (folder / "design").read_text()

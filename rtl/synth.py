@@ -31,7 +31,14 @@ from dovetail.rtl.stimulus import Stimulus
 from dovetail.rtl.vector_bench import check_outputs, run_vectors
 from dovetail.rtl.verilog import rtlil_modules
 
-__all__ = ["ACTIVITY", "EnergyCheck", "Provenance", "SynthesisReport", "synthesize"]
+__all__ = [
+    "ACTIVITY",
+    "EnergyCheck",
+    "Provenance",
+    "SynthesisReport",
+    "synthesize",
+    "synthesize_rtlil",
+]
 
 ACTIVITY = 0.2
 """Toggles of every net in one cycle where no stimulus is given; clocks toggle twice."""
@@ -210,8 +217,29 @@ def synthesize(
         OpenSTA is not installed, a library cannot be read, a tool failed, or the netlist answers
         other than the RTL does or the stimulus expects.
     """
-    # First, because Amaranth warns of a component that is thrown away unused.
-    design = rtlil_modules(component, name=name)
+    return synthesize_rtlil(
+        # Before any check, because Amaranth warns of a component that is thrown away unused.
+        rtlil_modules(component, name=name),
+        name=name,
+        liberty=liberty,
+        clock_mhz=clock_mhz,
+        stimulus=stimulus,
+        activity=activity,
+        thorough=thorough,
+    )
+
+
+def synthesize_rtlil(
+    design: Sequence[str],
+    *,
+    name: str,
+    liberty: Sequence[Path],
+    clock_mhz: float,
+    stimulus: Stimulus | None = None,
+    activity: float = ACTIVITY,
+    thorough: bool = True,
+) -> SynthesisReport:
+    """:func:`synthesize` for a component that is RTLIL already: its modules, leaves first."""
     opensta()
     if not clock_mhz > 0:
         raise ToolError(f"clock_mhz={clock_mhz} must be above 0; give a clock")

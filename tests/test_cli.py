@@ -184,7 +184,10 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         (["--set", "group=96"], r"--set group=96: group=96 must be a power of two u"),
         (["--set", "group=256"], r"group=256 must be a power of two up to max_group=128; use a sh"),
         (["--set", "engine.clock_mhz=nan"], r"engine\.clock_mhz: nan must be a finite number; "),
-        (["--set", "engine.clock_mhz=4000.0"], r"^clock_mhz=4000 exceeds the 1000 MHz of mixpe\.sc"),
+        (
+            ["--set", "engine.clock_mhz=4000.0"],
+            r"^clock_mhz=4000 exceeds the 1000 MHz of mixpe\.sc",
+        ),
         (["--technology", "7nm"], r"^no technology named '7nm'; the technologies are nangate45"),
         (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),

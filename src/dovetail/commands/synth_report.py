@@ -66,12 +66,17 @@ def print_unit(title: str, report: SynthesisReport) -> None:
 
 
 def _provenance(report: SynthesisReport) -> Iterator[tuple[str, str]]:
+    yield "RTL", f"SHA-256 {report.provenance.rtl_sha256[:16]}"
+    yield from _library(report)
+
+
+def _library(report: SynthesisReport) -> Iterator[tuple[str, str]]:
+    """What all units of an engine share."""
     made = report.provenance
     corner = made.corner
     yield "corner", f"{corner.name} {corner.voltage:g} V {corner.temperature:g} C".strip()
     for name, digest in made.liberty_sha256.items():
         yield name, f"SHA-256 {digest[:16]}"
-    yield "RTL", f"SHA-256 {made.rtl_sha256[:16]}"
     yield "tools", ", ".join(f"{tool} {number}" for tool, number in made.tools.items())
 
 
@@ -99,8 +104,14 @@ def engine_data(synthesis: EngineSynthesis) -> dict[str, Any]:
             for memory in memories(synthesis.engine)
         ],
         "notes": [_NOT_COUNTED, _ALL_BUSY],
-        "provenance": asdict(synthesis.units[0].report.provenance),
+        "provenance": _shared(synthesis.units[0].report),
     }
+
+
+def _shared(report: SynthesisReport) -> dict[str, Any]:
+    """Provenance without the digest of the RTL, which each unit has of its own."""
+    made = asdict(report.provenance)
+    return {key: value for key, value in made.items() if key != "rtl_sha256"}
 
 
 def print_engine(title: str, synthesis: EngineSynthesis) -> None:
@@ -108,18 +119,26 @@ def print_engine(title: str, synthesis: EngineSynthesis) -> None:
         (
             unit.name,
             shown(unit.count),
-            shown(unit.count * unit.report.area_um2),
+            f"{unit.count * unit.report.area_um2:,.0f}",
             f"{unit.count * unit.report.area_um2 / synthesis.area_um2:.1%}",
-            shown(unit.report.netlist_mhz),
+            f"{unit.report.netlist_mhz:,.0f}",
             shown(unit.report.energy_pj_per_op),
-            shown(unit.count * unit.report.leakage_nw),
+            f"{unit.count * unit.report.leakage_nw:,.0f}",
         )
         for unit in synthesis.units
     ]
-    total = ("all", "", shown(synthesis.area_um2), "", shown(synthesis.fmax_mhz))
-    energy = shown(synthesis.energy_pj_per_op)
+    rows.append(
+        (
+            "all",
+            "",
+            f"{synthesis.area_um2:,.0f}",
+            "",
+            f"{synthesis.fmax_mhz:,.0f}",
+            shown(synthesis.energy_pj_per_op),
+            f"{synthesis.leakage_nw:,.0f}",
+        )
+    )
     columns = ("unit", "count", "um2", "share", "MHz", "pJ/op", "leakage nW")
-    rows.append((*total, energy, shown(synthesis.leakage_nw)))
     print(title)
     print_table("", columns, rows, right=" rrrrrr")
     sram = [
@@ -127,7 +146,7 @@ def print_engine(title: str, synthesis: EngineSynthesis) -> None:
         for memory in memories(synthesis.engine)
     ]
     print_table("memories, as SRAM", ("memory", "count", "words", "bits"), sram, right=" rrr")
-    print_table("", ("", "value"), list(_provenance(synthesis.units[0].report)))
+    print_table("", ("", "value"), list(_library(synthesis.units[0].report)))
     print(f"{_NOT_COUNTED}\n{_ALL_BUSY}")
     for unit in synthesis.too_slow:
         note(f"{unit.name}: {unit.report.warning}")
