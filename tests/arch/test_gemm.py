@@ -183,7 +183,7 @@ def test_registers_by_hand() -> None:
         "tile_k": 1,
         "group_log2": 5,
         "n_outer": 1,
-        "int8": 0,
+        "unscaled": 0,
         "signed": 0,
         "output_shift": 9,
         "weight_shift": 3,
