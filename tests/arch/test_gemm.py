@@ -206,7 +206,7 @@ def test_registers_by_hand() -> None:
 
 def test_int8_weights_have_two_planes_and_no_scales() -> None:
     registers = describe(ENGINE, replace(GEMM, weight_format="int8"), SMALLEST_TILE)
-    assert (registers.int8, registers.signed) == (1, 0)
+    assert (registers.unscaled, registers.signed) == (1, 0)
     assert registers.weight_block_beats == 35
     assert registers.scale_block_beats == registers.scale_tile_beats == 0
     assert registers.output_address == registers.scale_address

@@ -9,6 +9,7 @@ import pytest
 
 from dovetail.arch.costs import Figure
 from dovetail.arch.dram import dram
+from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.memories import memories
@@ -477,12 +478,19 @@ def _numbers(value: object) -> int:
     return sum(map(_numbers, value)) if isinstance(value, list) else 0
 
 
-@pytest.mark.parametrize("core", ["mixpe_w4a8", "int8"])
+@pytest.mark.parametrize("core", list(CORES))
 @pytest.mark.parametrize("max_group", [1, 16, 32, 64, 128, 256, 1024])
 def test_packaged_tables_price_every_engine(core: str, max_group: int) -> None:
-    engine = GemmEngineConfig(core=core, rows=4, cols=4, max_group=max_group)  # type: ignore[arg-type]
     for name in technologies():
         table = technology(name)
+        engine = GemmEngineConfig(
+            core=core,  # type: ignore[arg-type]
+            rows=4,
+            cols=4,
+            max_group=max_group,
+            clock_mhz=50.0,
+            activation_buffer_bytes=8192,
+        )
         counted = {e: 10 for e in Event if e in TIME_EVENTS} | {
             unit.event: 10 for unit in CORE_UNITS[engine.core]
         }
@@ -490,7 +498,9 @@ def test_packaged_tables_price_every_engine(core: str, max_group: int) -> None:
         low, high = table.energy_range_pj(engine, counted)
         assert low < sum(energy.values()) < high
         assert 0 < table.array_um2(engine) < sum(table.area_um2(engine).values())
-        assert table.fmax_mhz(engine) >= table.clock_mhz  # for which its logic was sized
+        # Units that miss the clock that they were sized for are named in the table's notes.
+        late = any(note.startswith("Not as fast as") for note in table.notes)
+        assert table.fmax_mhz(engine) >= table.clock_mhz or (late and engine.spec.floating)
 
 
 @pytest.mark.parametrize("name", technologies())
