@@ -67,8 +67,8 @@ def run_vectors(
 
     Ports ``clk`` and ``rst`` are driven where they exist: ``reset_cycles`` cycles of reset with all
     inputs 0, then the vectors.  Each vector is applied just after a rising edge, and outputs are
-    read before the next one.  What has no reset starts from random bits, the same ones each time, or
-    from zero where toggles are counted.
+    read before the next one.  What has no reset starts from random bits, the same ones each time,
+    or from zero where toggles are counted.
 
     Toggles are those of logic without delay: it settles once after each clock edge, so the glitches
     of real gates are not in them.  Counted are the cycles - 1 steps from one vector to the next; a

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from dovetail.arch.cores import CORES
 from dovetail.arch.costs import Figure
 from dovetail.arch.dram import dram
-from dovetail.arch.cores import CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.memories import memories
