@@ -12,9 +12,9 @@ __all__ = ["Counts", "count_cells"]
 
 Counts = dict[str, float]
 
-# LUTs that each LUT memory and shift register occupies: UG574 (v1.5), tables 4-2 and 4-5, and
-# UG474 (v1.8), tables 2-3 to 2-5: depth x width over 64 bits for a port that reads and writes, and
-# as much again for each further port; RAM32M and RAM32M16 take the four and eight of a slice.
+# LUTs that each cell occupies.  A LUT is 64 x 1 bits of memory or 32 x 2, and has one port: depth
+# over 64 for one read and write port, and as much again for a second read port.  The cells of
+# several bits are named after the slice that they fill, of four LUTs or eight.
 _LUT_CELLS = {
     **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
     "INV": 1,

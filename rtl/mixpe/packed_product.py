@@ -20,8 +20,8 @@ class PackedProduct(wiring.Component):
     25 x 18).  A negative low product borrows one from the field above it; whoever adds the high
     product to something adds ``borrow`` too, which costs him a carry-in and no adder.
 
-    Source of the technique: Xilinx WP486 (v1.0.1, 2017), "Deep Learning with INT8 Optimization on
-    Xilinx Devices", which packs two INT8 x INT8 products so.
+    Source of the technique: Xilinx WP486, "Deep Learning with INT8 Optimization on Xilinx Devices"
+    (2016), which packs two INT8 x INT8 products so.
 
     :Latency: combinational.
     :Reference: the products of the integers; its test proves them for all operands.
