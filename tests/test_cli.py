@@ -188,7 +188,10 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
             ["--set", "engine.clock_mhz=4000.0"],
             r"^clock_mhz=4000 exceeds the 1000 MHz of mixpe\.sc",
         ),
-        (["--technology", "7nm"], r"^no technology named '7nm'; the technologies are nangate45"),
+        (
+            ["--technology", "7nm"],
+            r"^no technology named '7nm'; the technologies are asap7, nangate45, nangate45-250, sky130hd",
+        ),
         (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),
         (["--preset", "w4a8-9x9"], r"^no preset named 'w4a8-9x9'; the presets are int8-32x32, int"),
