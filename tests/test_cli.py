@@ -194,7 +194,10 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         ),
         (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),
-        (["--preset", "w4a8-9x9"], r"^no preset named 'w4a8-9x9'; the presets are int8-32x32, int"),
+        (
+            ["--preset", "w4a8-9x9"],
+            r"^no preset named 'w4a8-9x9'; the presets are fp16-32x28, fp16-8x8, int",
+        ),
         (["--preset", "no.toml"], r"^no\.toml: cannot be read \(No such file or directory\); corr"),
         (["--preset", "bad.toml"], r"^bad\.toml: not TOML: .*; correct that place$"),
         (["--preset", "empty.toml"], r"^empty\.toml: engine is missing; add it$"),
