@@ -233,7 +233,7 @@ def operands_of(**changes: Any) -> GemmOperands:
         ),
         (
             {"scale": None},
-            r"^scale and zero must both be given, or both be None for INT8 weights$",
+            r"^scale and zero must both be given, or both be None for weights without scales$",
         ),
         (
             {"scale": np.zeros((3, 1), np.int64)},
