@@ -118,6 +118,9 @@ class Trace:
     operands : dict of str to array
         Real operands where the trace came from a real forward pass: ``<layer>.<name>.a`` is
         float32 of shape (m, k), ``<layer>.<name>.w`` float32 of shape (n, k).
+    data : dict of str to array
+        What the hardware's time depends on beside shapes, such as which experts each token goes
+        to; the network that made the trace says names, shapes and types.
     """
 
     network: str
@@ -127,16 +130,17 @@ class Trace:
     ops: tuple[GemmOp | OtherOp, ...]
     notes: tuple[str, ...] = ()
     operands: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    data: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.phase not in get_args(Phase):
             raise TraceError(f"phase={self.phase!r} must be prefill or decode; change phase")
         for name in ("batch", "seq"):
             check_count(getattr(self, name), what=name, most=MAX_COUNT, advice=f"change {name}")
-        for name, array in self.operands.items():
+        for name, array in self._arrays.items():
             if not np.isfinite(array).all():
                 raise TraceError(
-                    f"operand {name} holds NaN or infinity; every value must be finite, so "
+                    f"{name.replace(':', ' ', 1)} holds NaN or infinity; every value must be finite, so "
                     f"correct the weights or the input it came from"
                 )
 
@@ -162,11 +166,20 @@ class Trace:
     def trace_id(self) -> str:
         """Twelve hex digits that name the content; equal traces have equal ids."""
         digest = hashlib.sha256(self._header().encode())
-        for name in sorted(self.operands):
-            array = self.operands[name]
-            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        for name, array in sorted(self._arrays.items()):
+            # Names of operands stand bare, as in files that were made before there was data.
+            digest.update(f"{name.removeprefix('operand:')} {array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
+
+    @property
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        """Every array by kind and name, as files hold them."""
+        return {
+            f"{kind}:{name}": array
+            for kind, arrays in (("operand", self.operands), ("data", self.data))
+            for name, array in arrays.items()
+        }
 
     def _header(self) -> str:
         ops: list[dict[str, Any]] = []
@@ -204,9 +217,8 @@ class Trace:
             ) from None
 
     def _write(self, file: IO[bytes]) -> None:
-        arrays = {f"operand:{name}": array for name, array in self.operands.items()}
         header, trace_id = np.array(self._header()), np.array(self.trace_id)
-        np.savez_compressed(file, header=header, trace_id=trace_id, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, header=header, trace_id=trace_id, **self._arrays)  # type: ignore[arg-type]
 
     @staticmethod
     def load(path: Path) -> Trace:
@@ -221,11 +233,14 @@ class Trace:
             with np.load(path, allow_pickle=False) as archive:
                 header = json.loads(str(archive["header"]))
                 trace_id = str(archive["trace_id"])
-                operands = {
-                    name.removeprefix("operand:"): archive[name]
-                    for name in archive.files
-                    if name.startswith("operand:")
-                }
+                operands, data = (
+                    {
+                        name.removeprefix(kind): archive[name]
+                        for name in archive.files
+                        if name.startswith(kind)
+                    }
+                    for kind in ("operand:", "data:")
+                )
         except FileNotFoundError:
             raise TraceError(
                 f"{path}: no such file; make it with `dovetail trace NETWORK -o {path}`"
@@ -237,7 +252,7 @@ class Trace:
         except Exception as error:
             # NumPy's, zipfile's and json's parsers raise some fifteen kinds on a damaged file.
             raise _not_a_trace(path, type(error).__name__) from None
-        trace = _trace_from(header, operands, path)
+        trace = _trace_from(header, operands, data, path)
         if trace.trace_id != trace_id:
             raise _not_a_trace(path, f"its content is {trace.trace_id}, its id {trace_id!r}")
         return trace
@@ -249,7 +264,7 @@ def _not_a_trace(path: Path, why: str) -> TraceError:
     )
 
 
-def _trace_from(header: Any, operands: dict[str, Any], path: Path) -> Trace:
+def _trace_from(header: Any, operands: dict[str, Any], data: dict[str, Any], path: Path) -> Trace:
     version = header.get("version") if isinstance(header, dict) else None
     if version != TRACE_VERSION:
         raise TraceError(
@@ -269,6 +284,7 @@ def _trace_from(header: Any, operands: dict[str, Any], path: Path) -> Trace:
             ops=tuple(ops),
             notes=tuple(header["notes"]),
             operands=operands,
+            data=data,
         )
     except (AttributeError, KeyError, TypeError) as error:
         raise TraceError(

@@ -33,6 +33,13 @@ WITH_OPERANDS = replace(
         "0.fc.w": RNG.standard_normal((3, 4), dtype=np.float32),
     },
 )
+WITH_DATA = replace(
+    WITH_OPERANDS,
+    data={
+        "1.experts": np.array([[0, 3], [2, 1]], np.int16),
+        "1.scores": np.array([[0.5, 0.25], [0.75, 0.125]], np.float32),
+    },
+)
 
 
 def rewritten(path: Path, **changes: object) -> Path:
@@ -58,7 +65,7 @@ def test_macs_are_those_of_the_gemms() -> None:
 
 
 @pytest.mark.parametrize(
-    "trace", [PLAIN, WITH_OPERANDS, network("llama2-7b"), network("vit-b-16", batch=3)]
+    "trace", [PLAIN, WITH_OPERANDS, WITH_DATA, network("llama2-7b"), network("vit-b-16", batch=3)]
 )
 def test_a_saved_trace_comes_back_equal(tmp_path: Path, trace: Trace) -> None:
     trace.save(tmp_path / "t.npz")
@@ -69,6 +76,10 @@ def test_a_saved_trace_comes_back_equal(tmp_path: Path, trace: Trace) -> None:
     assert back.operands.keys() == trace.operands.keys()
     for name, array in trace.operands.items():
         np.testing.assert_array_equal(back.operands[name], array)
+    assert back.data.keys() == trace.data.keys()
+    for name, array in trace.data.items():
+        assert back.data[name].dtype == array.dtype
+        np.testing.assert_array_equal(back.data[name], array)
 
 
 def test_saving_twice_gives_the_same_bytes_and_one_file(tmp_path: Path) -> None:
@@ -103,6 +114,8 @@ def test_saving_through_a_link_keeps_the_link(tmp_path: Path) -> None:
         # The same bytes in another shape, and under another name.
         replace(PLAIN, operands={"0.fc.a": np.zeros((4, 2), np.float32)}),
         replace(PLAIN, operands={"0.fc.w": np.zeros((2, 4), np.float32)}),
+        # The same array as data is not an operand.
+        replace(PLAIN, data={"0.fc.a": np.zeros((2, 4), np.float32)}),
     ],
 )
 def test_different_content_has_a_different_id(other: Trace) -> None:
@@ -205,6 +218,16 @@ def test_content_that_does_not_match_its_id_is_refused(saved: Path) -> None:
 def test_a_bad_field_is_named(saved: Path, changes: dict[str, object], message: str) -> None:
     with pytest.raises(TraceError, match=rf"^{saved}: {message}$"):
         Trace.load(rewritten(saved, **changes))
+
+
+def test_a_file_from_before_there_was_data_keeps_its_id() -> None:
+    assert WITH_OPERANDS.trace_id == "edd2613c6430"
+
+
+def test_data_must_be_finite() -> None:
+    message = r"^data 1\.scores holds NaN or infinity; every value must be finite, so correct the"
+    with pytest.raises(TraceError, match=message):
+        replace(PLAIN, data={"1.scores": np.array([[1.0, np.inf]], np.float32)})
 
 
 def test_operands_must_be_finite() -> None:
