@@ -84,21 +84,27 @@ class OtherOp:
         ``norm``, ``softmax``, ``activation``, ``rope``, ``residual``, ``embedding`` ...
     operations : int
         Scalar operations, additions and multiplications counted alike.
+    values_read, values_written : int
+        Values that a kernel of its own takes from memory and leaves there; what is read once for
+        all rows, such as a norm's weight, is not counted.
     """
 
     name: str
     layer: int
     kind: str
     operations: int
+    values_read: int = 0
+    values_written: int = 0
 
     def __post_init__(self) -> None:
-        check_count(
-            self.operations,
-            what=f"{self.name}: operations",
-            least=0,
-            most=MAX_OPERATIONS,
-            advice="correct the operator",
-        )
+        for field_name in ("operations", "values_read", "values_written"):
+            check_count(
+                getattr(self, field_name),
+                what=f"{self.name}: {field_name}",
+                least=0,
+                most=MAX_OPERATIONS,
+                advice="correct the operator",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,8 +146,8 @@ class Trace:
         for name, array in self._arrays.items():
             if not np.isfinite(array).all():
                 raise TraceError(
-                    f"{name.replace(':', ' ', 1)} holds NaN or infinity; every value must be finite, so "
-                    f"correct the weights or the input it came from"
+                    f"{name.replace(':', ' ', 1)} holds NaN or infinity; every value must be "
+                    f"finite, so correct the weights or the input it came from"
                 )
 
     def __eq__(self, other: object) -> bool:
@@ -184,7 +190,12 @@ class Trace:
     def _header(self) -> str:
         ops: list[dict[str, Any]] = []
         for op in self.ops:
-            ops.append({"op": "gemm" if isinstance(op, GemmOp) else "other", **asdict(op)})
+            fields = asdict(op)
+            # Files from before these were counted have neither, and keep their id.
+            for name in ("values_read", "values_written"):
+                if fields.get(name) == 0:
+                    del fields[name]
+            ops.append({"op": "gemm" if isinstance(op, GemmOp) else "other", **fields})
         return json.dumps(
             {
                 "version": TRACE_VERSION,

@@ -35,6 +35,6 @@ def layer_norm_operations(length: int) -> int:
     return 7 * length + 2
 
 
-def softmax_operations(length: int, *, masked: bool) -> int:
-    """One row of scores: scale, mask where there is one, maximum, subtract, exp, sum, divide."""
-    return (7 if masked else 6) * length - 1
+def softmax_operations(length: int, *, masked: bool, biased: bool = False) -> int:
+    """One row of scores: scale, bias, mask, maximum, subtract, exp, sum, divide."""
+    return (6 + masked + biased) * length - 1

@@ -7,16 +7,22 @@ import difflib
 from dovetail.errors import TraceError
 from dovetail.models.networks.mixpe_authors import AUTHORS, AUTHORS_BATCH, authors_trace
 from dovetail.models.networks.published import PUBLISHED
-from dovetail.models.networks.transformer_trace import transformer_trace
+from dovetail.models.networks.transformer_trace import LAYER_SUFFIX, transformer_trace
 from dovetail.models.trace import Phase, Trace
 
 REAL = "minilm-l6"
 """The network whose weights a package ships; its trace holds real operands."""
 
+_SINGLE_LAYERS = {
+    f"{name}{LAYER_SUFFIX}": config
+    for name, config in PUBLISHED.items()
+    if config.patch_input is None
+}
+
 
 def network_names() -> tuple[str, ...]:
     """Every name that :func:`network` knows."""
-    return (*PUBLISHED, *AUTHORS, REAL)
+    return (*PUBLISHED, *_SINGLE_LAYERS, *AUTHORS, REAL)
 
 
 def network(
@@ -40,6 +46,14 @@ def network(
     if name in PUBLISHED:
         return transformer_trace(
             PUBLISHED[name], phase=phase, batch=1 if batch is None else batch, seq=seq
+        )
+    if name in _SINGLE_LAYERS:
+        return transformer_trace(
+            _SINGLE_LAYERS[name],
+            phase=phase,
+            batch=1 if batch is None else batch,
+            seq=seq,
+            single_layer=True,
         )
     if name in AUTHORS:
         return authors_trace(

@@ -62,6 +62,11 @@ class TransformerConfig:
         The norm stands before attention and feed-forward network; else after the residual.
     final_norm : bool
         One more norm after the last layer.
+    embedding_norm : bool
+        One more norm before the first layer.
+    inner_norms : bool
+        One more norm before attention's output projection, of the width of all queries, and one
+        before the feed-forward network's, of the width ``ffn``.
     vocab : int
         Tokens of a language model; 0 for a vision transformer.
     embedding_dim : int or None
@@ -69,13 +74,17 @@ class TransformerConfig:
     tied_head : bool
         The head uses the embedding's matrix.
     positions : int
-        Rows of a learned table of positions; 0 where positions enter by rotation (rope).
+        Rows of a learned table of positions; 0 where positions enter another way.
+    alibi : bool
+        Positions enter as a bias of the scores; where there is no table either, by rotation (rope).
     classes : int
         Outputs of a vision transformer's classifier; 0 where it has none.
     patch_input : PatchInput or None
     qkv_bias, output_bias, ffn_bias : bool
         Biases of the query, key and value projections, of attention's output projection, and of
         the feed-forward network.
+    weight_bits : int or None
+        Bits at which the published weights of the layers run; None where they are floating point.
     usual_seq : int
         Tokens of a sequence unless told otherwise.
     max_tokens : int
@@ -95,15 +104,19 @@ class TransformerConfig:
     norm_parameters: bool = True
     norm_first: bool = True
     final_norm: bool = True
+    embedding_norm: bool = False
+    inner_norms: bool = False
     vocab: int = 0
     embedding_dim: int | None = None
     tied_head: bool = False
     positions: int = 0
+    alibi: bool = False
     classes: int = 0
     patch_input: PatchInput | None = None
     qkv_bias: bool = False
     output_bias: bool = False
     ffn_bias: bool = False
+    weight_bits: int | None = None
     usual_seq: int
     max_tokens: int
 
@@ -133,6 +146,11 @@ class TransformerConfig:
             )
 
     @property
+    def rope(self) -> bool:
+        """Queries and keys are rotated by their position."""
+        return self.patch_input is None and not self.positions and not self.alibi
+
+    @property
     def embedding_width(self) -> int:
         return self.hidden if self.embedding_dim is None else self.embedding_dim
 
@@ -150,12 +168,16 @@ class TransformerConfig:
             total = (self.patch_input.values_per_patch + 1) * self.hidden
             total += (1 + self.positions) * self.hidden
             total += self.classes * (self.hidden + 1)
-        return total + self.layers * self._layer_parameters + self.final_norm * self._norm_values
+        outer_norms = self.final_norm + self.embedding_norm
+        return (
+            total
+            + self.layers * self._layer_parameters
+            + outer_norms * self._norm_values(self.hidden)
+        )
 
-    @property
-    def _norm_values(self) -> int:
+    def _norm_values(self, width: int) -> int:
         vectors = 2 if self.norm == "layer_norm" else 1
-        return vectors * self.hidden * self.norm_parameters
+        return vectors * width * self.norm_parameters
 
     @property
     def _layer_parameters(self) -> int:
@@ -165,4 +187,7 @@ class TransformerConfig:
         inputs = 2 if self.gated_ffn else 1
         ffn = (inputs + 1) * self.hidden * self.ffn
         ffn += self.ffn_bias * (inputs * self.ffn + self.hidden)
-        return attention + ffn + 2 * self._norm_values
+        norms = 2 * self._norm_values(self.hidden)
+        if self.inner_norms:
+            norms += self._norm_values(queries) + self._norm_values(self.ffn)
+        return attention + ffn + norms

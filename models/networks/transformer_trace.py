@@ -17,6 +17,9 @@ from dovetail.models.networks.other_work import (
 from dovetail.models.networks.transformer import MAX_SIZE, TransformerConfig
 from dovetail.models.trace import GemmOp, OtherOp, Phase, Trace
 
+LAYER_SUFFIX = "-layer"
+"""Ends the name of a network's trace that has its first layer only."""
+
 
 def transformer_trace(
     config: TransformerConfig,
@@ -24,6 +27,7 @@ def transformer_trace(
     phase: Phase = "prefill",
     batch: int = 1,
     seq: int | None = None,
+    single_layer: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Trace:
     """List what ``config`` computes; ``Trace.notes`` says what is approximated or left out.
@@ -51,6 +55,8 @@ def transformer_trace(
         Sequences or images.
     seq : int or None
         Tokens of a sequence, ``config.usual_seq`` where None; an image fixes it.
+    single_layer : bool
+        The first layer alone, without what stands outside the layers.
     notes : tuple of str
         Put after the notes made here.
     """
@@ -71,14 +77,17 @@ def transformer_trace(
                 f"{config.patch_input.patches} patches and a class token; leave seq out"
             )
     builder = _Builder(config, phase, batch, seq)
-    builder.add_network()
+    if single_layer:
+        builder.add_layer(0)
+    else:
+        builder.add_network()
     return Trace(
-        network=config.name,
+        network=f"{config.name}{LAYER_SUFFIX}" if single_layer else config.name,
         phase=phase,
         batch=batch,
         seq=seq,
         ops=tuple(builder.ops),
-        notes=(*_notes(config, phase, seq), *notes),
+        notes=(*_notes(config, phase, seq, single_layer), *notes),
     )
 
 
@@ -101,9 +110,8 @@ class _Builder:
             self._token_input()
         else:
             self._patch_input()
-        for self.layer in range(config.layers):
-            self._block("attention", self._attention)
-            self._block("ffn", self._ffn)
+        for layer in range(config.layers):
+            self.add_layer(layer)
         self.layer = -1
         if config.final_norm:
             self._norm("final_norm")
@@ -114,13 +122,21 @@ class _Builder:
         elif config.classes:
             self._linear("classifier", m=self.batch, n=config.classes, k=config.hidden, bias=True)
 
+    def add_layer(self, layer: int) -> None:
+        self.layer = layer
+        self._block("attention", self._attention)
+        self._block("ffn", self._ffn)
+
     def _token_input(self) -> None:
         config = self.config
-        self._other("token_embedding", "embedding", 0)
+        values = self.rows * config.embedding_width
+        self._other("token_embedding", "embedding", 0, reads=values, writes=values)
         if config.embedding_width != config.hidden:
             self._linear("project_in", n=config.hidden, k=config.embedding_width)
         if config.positions:
-            self._other("position_embedding", "embedding", self.rows * config.hidden)
+            self._sum("position_embedding", "embedding", self.rows * config.hidden)
+        if config.embedding_norm:
+            self._norm("embedding_norm")
 
     def _patch_input(self) -> None:
         config = self.config
@@ -132,13 +148,13 @@ class _Builder:
             k=config.patch_input.values_per_patch,
             bias=True,
         )
-        self._other("position_embedding", "embedding", self.rows * config.hidden)
+        self._sum("position_embedding", "embedding", self.rows * config.hidden)
 
     def _block(self, name: str, body: Callable[[], None]) -> None:
         if self.config.norm_first:
             self._norm(f"{name}_norm")
         body()
-        self._other(f"{name}_residual", "residual", self.rows * self.config.hidden)
+        self._sum(f"{name}_residual", "residual", self.rows * self.config.hidden)
         if not self.config.norm_first:
             self._norm(f"{name}_norm")
 
@@ -147,12 +163,18 @@ class _Builder:
         queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
         for name, n in (("q_proj", queries), ("k_proj", keys), ("v_proj", keys)):
             self._linear(name, n=n, k=config.hidden, bias=config.qkv_bias)
-        if config.patch_input is None and not config.positions:
-            self._other("rope", "rope", ROPE_OPERATIONS * self.rows * (queries + keys))
+        if config.rope:
+            values = self.rows * (queries + keys)
+            self._other("rope", "rope", ROPE_OPERATIONS * values, reads=values, writes=values)
         self._attention_gemm("attention_scores", n=self.context, k=config.head_dim)
-        row = softmax_operations(self.context, masked=self.masked)
-        self._other("softmax", "softmax", self.rows * config.heads * row)
+        scores = self.rows * config.heads * self.context
+        row = softmax_operations(self.context, masked=self.masked, biased=config.alibi)
+        self._other(
+            "softmax", "softmax", self.rows * config.heads * row, reads=scores, writes=scores
+        )
         self._attention_gemm("attention_values", n=config.head_dim, k=self.context)
+        if config.inner_norms:
+            self._norm("output_norm", width=queries)
         self._linear("o_proj", n=config.hidden, k=queries, bias=config.output_bias)
 
     def _ffn(self) -> None:
@@ -162,7 +184,16 @@ class _Builder:
             self._linear(name, n=config.ffn, k=config.hidden, bias=config.ffn_bias)
         # A gated network multiplies the activated gate by the other projection.
         each = ACTIVATION_OPERATIONS[config.activation] + config.gated_ffn
-        self._other("activation", "activation", self.rows * config.ffn * each)
+        values = self.rows * config.ffn
+        self._other(
+            "activation",
+            "activation",
+            values * each,
+            reads=values * len(inputs),
+            writes=values,
+        )
+        if config.inner_norms:
+            self._norm("inner_norm", width=config.ffn)
         name = "down_proj" if config.gated_ffn else "fc2"
         self._linear(name, n=config.hidden, k=config.ffn, bias=config.ffn_bias)
 
@@ -172,7 +203,7 @@ class _Builder:
         m = self.rows if m is None else m
         self.ops.append(GemmOp(name=name, layer=self.layer, m=m, n=n, k=k))
         if bias:
-            self._other(f"{name}_bias", "bias", m * n)
+            self._other(f"{name}_bias", "bias", m * n, reads=m * n, writes=m * n)
 
     def _attention_gemm(self, name: str, *, n: int, k: int) -> None:
         config = self.config
@@ -188,15 +219,32 @@ class _Builder:
             )
         )
 
-    def _norm(self, name: str) -> None:
+    def _norm(self, name: str, *, width: int | None = None) -> None:
         count = rms_norm_operations if self.config.norm == "rms_norm" else layer_norm_operations
-        self._other(name, "norm", self.rows * count(self.config.hidden))
+        width = self.config.hidden if width is None else width
+        values = self.rows * width
+        self._other(name, "norm", self.rows * count(width), reads=values, writes=values)
 
-    def _other(self, name: str, kind: str, operations: int) -> None:
-        self.ops.append(OtherOp(name=name, layer=self.layer, kind=kind, operations=operations))
+    def _sum(self, name: str, kind: str, values: int) -> None:
+        """One addition of two tensors."""
+        self._other(name, kind, values, reads=2 * values, writes=values)
+
+    def _other(self, name: str, kind: str, operations: int, *, reads: int, writes: int) -> None:
+        self.ops.append(
+            OtherOp(
+                name=name,
+                layer=self.layer,
+                kind=kind,
+                operations=operations,
+                values_read=reads,
+                values_written=writes,
+            )
+        )
 
 
-def _notes(config: TransformerConfig, phase: Phase, seq: int) -> tuple[str, ...]:
+def _notes(
+    config: TransformerConfig, phase: Phase, seq: int, single_layer: bool
+) -> tuple[str, ...]:
     """What a reader of a result must know about the trace, one sentence or two each."""
     notes = ["modelled: every linear layer and both attention products, as GEMMs of true shape"]
     if config.kv_heads < config.heads:
@@ -214,14 +262,20 @@ def _notes(config: TransformerConfig, phase: Phase, seq: int) -> tuple[str, ...]
             "approximated: attention is computed in full; the scores above the diagonal, which "
             "the causal mask discards, are not skipped"
         )
-        notes.append("modelled: lm_head runs on the last token of each sequence only")
-    if config.patch_input is not None:
+        if not single_layer:
+            notes.append("modelled: lm_head runs on the last token of each sequence only")
+    if config.weight_bits is not None:
+        notes.append(
+            f"modelled: weights of the layers run at {config.weight_bits} bits as published; a "
+            f"design says at which it runs them"
+        )
+    if config.patch_input is not None and not single_layer:
         notes.append(
             "modelled: the patch convolution as a GEMM; its patches do not overlap, so nothing is "
             "read twice"
         )
     work = "norm, softmax, activation function, residual, embedding and bias"
-    if config.patch_input is None and not config.positions:
+    if config.rope:
         work = f"rope, {work}"
     notes.append(f"not modelled: {work} are counted as scalar operations and cost no time")
     notes.append(

@@ -31,8 +31,21 @@ def test_the_usual_batch_and_length(name: str, batch: int, seq: int) -> None:
     assert (trace.batch, trace.seq) == (batch, seq)
 
 
+def test_a_single_layer_is_the_first_of_its_network() -> None:
+    for phase, batch, seq in (("prefill", 1, 4096), ("decode", 1024, 1)):
+        whole = network("llama2-70b", phase=phase, batch=batch, seq=seq)
+        layer = network("llama2-70b-layer", phase=phase, batch=batch, seq=seq)
+        assert layer.network == "llama2-70b-layer"
+        assert layer.ops == tuple(op for op in whole.ops if op.layer == 0)
+        assert not any("lm_head" in note for note in layer.notes)
+
+
+def test_a_vision_transformer_has_no_single_layer() -> None:
+    assert "vit-b-16-layer" not in network_names()
+
+
 def test_names_are_different() -> None:
-    assert len(set(network_names())) == len(network_names()) == 11
+    assert len(set(network_names())) == len(network_names()) == 23
 
 
 def test_an_unknown_name_lists_the_names_and_the_closest() -> None:

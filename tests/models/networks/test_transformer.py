@@ -15,6 +15,8 @@ PARAMETERS = {
     "llama2-13b": 13_015_864_320,
     "llama2-70b": 68_976_648_192,
     "opt-6.7b": 6_658_473_984,
+    "bloom-176b": 176_247_271_424,
+    "llama-3b": 3_426_473_600,
     "vit-b-16": 86_567_656,
 }
 
@@ -33,7 +35,22 @@ def test_vit_h_with_the_published_patches_has_the_published_parameters() -> None
 
 
 def test_every_network_without_a_published_count_is_checked_another_way() -> None:
-    assert set(PUBLISHED) - set(PARAMETERS) == {"vit-h-16"}
+    assert set(PUBLISHED) - set(PARAMETERS) == {"vit-h-16", "bitnet-3b", "opt-175b"}
+
+
+def test_bitnet_is_llama_3b_with_a_tied_head_more_tokens_and_two_norms_a_layer() -> None:
+    """Its card says 3.3 B."""
+    head, norms = 32000 * 3200, 26 * (3200 + 8640)
+    parameters = PUBLISHED["bitnet-3b"].parameters
+    assert parameters == PARAMETERS["llama-3b"] - head + 2 * 3200 + norms
+    assert round(parameters / 1e9, 1) == 3.3
+
+
+def test_opt_175b_has_its_twelve_squares_a_layer() -> None:
+    """arXiv 2205.01068, table 1: 96 layers, 96 heads, width 12,288; 175 B."""
+    squares = 96 * 12 * 12288**2
+    assert 0 < PUBLISHED["opt-175b"].parameters - squares < 0.005 * squares
+    assert round(PUBLISHED["opt-175b"].parameters / 1e9) == 175
 
 
 @pytest.mark.parametrize(

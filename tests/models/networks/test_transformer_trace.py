@@ -9,13 +9,26 @@ from dovetail.models.networks.published import PUBLISHED
 from dovetail.models.networks.transformer_trace import transformer_trace
 from dovetail.models.trace import GemmOp, Phase, Trace
 
-LANGUAGE = ("llama2-7b", "llama2-13b", "llama2-70b", "opt-6.7b")
+LANGUAGE = (
+    "llama2-7b",
+    "llama2-13b",
+    "llama2-70b",
+    "opt-6.7b",
+    "llama-3b",
+    "bitnet-3b",
+    "opt-175b",
+    "bloom-176b",
+)
 # Layers, hidden, width of all queries, of all keys, of the ffn, matrices of the ffn, vocabulary.
 SIZES = {
     "llama2-7b": (32, 4096, 4096, 4096, 11008, 3, 32000),
     "llama2-13b": (40, 5120, 5120, 5120, 13824, 3, 32000),
     "llama2-70b": (80, 8192, 8192, 1024, 28672, 3, 32000),
     "opt-6.7b": (32, 4096, 4096, 4096, 16384, 2, 50272),
+    "llama-3b": (26, 3200, 3200, 3200, 8640, 3, 32000),
+    "bitnet-3b": (26, 3200, 3200, 3200, 8640, 3, 32002),
+    "opt-175b": (96, 12288, 12288, 12288, 49152, 2, 50272),
+    "bloom-176b": (70, 14336, 14336, 14336, 57344, 2, 250880),
 }
 
 
@@ -58,14 +71,15 @@ def test_weights_biases_and_tables_add_up_to_the_parameters(name: str) -> None:
     biases = sum(
         op.operations // rows[op.layer, op.name] for op in trace.others if op.kind == "bias"
     )
-    norms = sum(op.kind == "norm" for op in trace.others)
+    rows_of_norms = 5 * config.usual_seq
+    norms = sum(op.values_read // rows_of_norms for op in trace.others if op.kind == "norm")
     vectors = {"rms_norm": 1, "layer_norm": 2}[config.norm]
     tables = config.positions * config.hidden
     if config.patch_input is not None:
         tables += config.hidden  # the class token
     elif not config.tied_head:
         tables += config.vocab * config.hidden
-    assert matrices + biases + norms * vectors * config.hidden + tables == config.parameters
+    assert matrices + biases + norms * vectors + tables == config.parameters
 
 
 def test_shapes_of_llama2_7b_in_prefill() -> None:
@@ -164,6 +178,47 @@ def test_scalar_operations_of_one_vit_layer() -> None:
     assert operations["activation"] == 197 * 3072 * 5
     assert operations["fc1_bias"] == 197 * 3072
     assert "rope" not in operations
+
+
+def test_values_that_a_kernel_of_each_other_operator_moves() -> None:
+    """By hand for 3 tokens of LLaMA-2-70B: hidden 8192, 64 heads, 8 of keys, ffn 28672."""
+    trace = transformer_trace(PUBLISHED["llama2-70b"], seq=3)
+    moved = {op.name: (op.values_read, op.values_written) for op in trace.others if op.layer == 0}
+    hidden, ffn, rotated, scores = 3 * 8192, 3 * 28672, 3 * (8192 + 1024), 64 * 3 * 3
+    assert moved == {
+        "attention_norm": (hidden, hidden),
+        "rope": (rotated, rotated),
+        "softmax": (scores, scores),
+        "attention_residual": (2 * hidden, hidden),
+        "ffn_norm": (hidden, hidden),
+        "activation": (2 * ffn, ffn),
+        "ffn_residual": (2 * hidden, hidden),
+    }
+
+
+def test_every_other_operator_of_a_network_moves_values() -> None:
+    for name in PUBLISHED:
+        for op in transformer_trace(PUBLISHED[name]).others:
+            assert op.values_written > 0 and op.values_read >= op.values_written, (name, op)
+
+
+def test_bloom_has_its_own_norm_and_biases_scores_instead_of_rotating() -> None:
+    trace = transformer_trace(PUBLISHED["bloom-176b"], seq=3)
+    operations = {op.name: op.operations for op in trace.others if op.layer < 1}
+    assert "rope" not in operations and "position_embedding" not in operations
+    assert operations["embedding_norm"] == operations["attention_norm"]
+    assert operations["softmax"] == 112 * 3 * (8 * 3 - 1)  # scale, bias, mask, and the five
+    assert any("not modelled: norm, softmax" in note for note in trace.notes)
+
+
+def test_bitnet_has_a_norm_before_each_output_projection() -> None:
+    trace = transformer_trace(PUBLISHED["bitnet-3b"], seq=5)
+    names = [op.name for op in trace.ops if op.layer == 0]
+    assert names[names.index("o_proj") - 1] == "output_norm"
+    assert names[names.index("down_proj") - 1] == "inner_norm"
+    read = {op.name: op.values_read for op in trace.others}
+    assert (read["output_norm"], read["inner_norm"]) == (5 * 3200, 5 * 8640)
+    assert any("run at 2 bits as published" in note for note in trace.notes)
 
 
 def test_decode_masks_nothing() -> None:
