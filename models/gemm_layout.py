@@ -78,9 +78,9 @@ def unpack_outputs(
     return (image[at] | image[at + 1].astype(np.uint16) << 8).astype(np.uint16).view(np.int16)
 
 
-def _bits(matrix: NDArray[np.int8] | NDArray[np.uint16]) -> NDArray[Any]:
-    """Bit patterns of operands: bytes of integers, halfwords of FP16."""
-    return matrix if matrix.dtype == np.uint16 else matrix.view(np.uint8)
+def _bits(matrix: NDArray[Any]) -> NDArray[Any]:
+    """Bit patterns of operands: bytes or halfwords, of integers or floating point."""
+    return matrix.view(f"u{matrix.itemsize}")
 
 
 def _to_bytes(lanes: NDArray[Any], bits: int) -> NDArray[np.uint8]:

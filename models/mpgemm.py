@@ -27,18 +27,20 @@ class GemmOperands:
 
     Attributes
     ----------
-    activations : int8 or uint16, shape (m, k)
-        Integers, or bits of FP16.
-    weights : int8 or uint16, shape (n, k)
-        INT4 codes (-8..7, or 0..15 with a zero point), INT8, or bits of FP16.
+    activations : int8, int16, uint16 or uint8, shape (m, k)
+        Integers, or bits of FP16, or of FP8.
+    weights : int8, uint16 or uint8, shape (n, k)
+        INT4 codes (-8..7, or 0..15 with a zero point), INT8, or bits of FP16; of a LUT core,
+        unsigned codes (:mod:`dovetail.models.lut.weights`).
     scale, zero : int64, shape (n, groups)
-        0..4095 and 0..15; None for weights without scales, which have no groups.
+        0..4095, and 0..15 (of a LUT core, any code); None for weights without scales, which have no
+        groups.
     group : int
         Length of a group along k.
     """
 
-    activations: NDArray[np.int8] | NDArray[np.uint16]
-    weights: NDArray[np.int8] | NDArray[np.uint16]
+    activations: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8]
+    weights: NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.uint8]
     scale: NDArray[np.int64] | None
     zero: NDArray[np.int64] | None
     group: int
