@@ -136,6 +136,27 @@ def dot(
     return _pattern(sums, form)
 
 
+def sum_in_order(terms: NDArray[np.float64], form: FloatFormat) -> NDArray[Any]:
+    """Sum numbers along the first axis, ascending, from +0, rounding each addition to ``form``.
+
+    Parameters
+    ----------
+    terms : float64, shape (terms, n)
+    form : FloatFormat
+        Of the sums.
+
+    Returns
+    -------
+    uint16 or uint32, shape (n,)
+        Bit patterns of ``form``.
+    """
+    if terms.ndim != 2:
+        raise ShapeError(f"terms have shape {terms.shape}; they must be (terms, n)")
+    sums = np.zeros(terms.shape[1])
+    _sum_rows(np.ascontiguousarray(terms, dtype=np.float64), sums, *_limits(form))
+    return _pattern(sums, form)
+
+
 def int_to_fp16(value: ArrayLike, shift: ArrayLike) -> NDArray[np.uint16]:
     """Return ``RN(value * 2**-shift)`` as FP16 bits.
 
@@ -241,3 +262,13 @@ def _accumulate(a, b, sums, fraction_bits, least_exponent, largest):  # type: ig
                 total[column] = _rounded(
                     total[column], left * b[k, column], fraction_bits, least_exponent, largest
                 )
+
+
+@njit(cache=True, error_model="numpy")
+def _sum_rows(terms, sums, fraction_bits, least_exponent, largest):  # type: ignore[no-untyped-def]
+    """Kernel of :func:`sum_in_order`: ``terms`` is (terms, n), ``sums`` start and end in place."""
+    for term in terms:
+        for column in range(len(sums)):
+            sums[column] = _rounded(
+                sums[column], term[column], fraction_bits, least_exponent, largest
+            )
