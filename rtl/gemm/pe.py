@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Shape, Signal, Value
+from amaranth import Module, Shape, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import data, wiring
+from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
 
+from dovetail.rtl.gemm.segment_sum import SegmentSum
 from dovetail.rtl.skew import delayed
 
 __all__ = ["PE_CONTROL", "OutputStationaryPe"]
@@ -25,15 +26,12 @@ PE_CONTROL = data.StructLayout(
 """What travels down a column with each weight."""
 
 
-class OutputStationaryPe(wiring.Component):
+class OutputStationaryPe(SegmentSum):
     """Accumulate products over a segment, then hand the sum to the column's drain chain.
 
-    Operands move on to the right and down each cycle.  The finished sum is copied to a drain
-    register, so the next segment accumulates while the column shifts its results down.  A row
-    shifts from the cycle in which the column's last row is done (``drain_i``, to all rows at
-    once) for as many cycles as rows lie above it: ``shift_i`` carries that from row to row.  A sum
-    that arrives in the same cycle wins over the shift: the row's old content has moved on by then,
-    as long as segments end ``rows`` cycles apart.
+    Operands move on to the right and down each cycle.  A row shifts from the cycle in which the
+    column's last row is done (``drain_i``, to all rows at once) for as many cycles as rows lie
+    above it: ``shift_i`` carries that from row to row.
 
     :Latency: 1 + ``product_cycles`` cycles from the operands with ``last`` to ``sum_o``.
     :Throughput: one product per cycle.
@@ -61,10 +59,8 @@ class OutputStationaryPe(wiring.Component):
         Constant during a GEMM; only where ``shifts_weight``.
     control_i, control_o : PE_CONTROL
         With the weight.
-    drain_i, shift_i, shift_o : unsigned(1)
-        Control of the drain chain.
-    sum_i, sum_o : sum_shape
-        Drain chain from above and to below.
+    drain_i, shift_i, shift_o, sum_i, sum_o
+        As of :class:`~dovetail.rtl.gemm.segment_sum.SegmentSum`.
     """
 
     shifts_weight = False
@@ -80,7 +76,6 @@ class OutputStationaryPe(wiring.Component):
     ) -> None:
         self.activation_bits = activation_bits
         self.weight_bits = weight_bits
-        self.sum_shape = sum_shape
         self.product_cycles = product_cycles
         weight = {"w_i": In(weight_bits), "w_o": Out(weight_bits)} if weight_bits else {}
         shift = {"weight_shift": In(4)} if self.shifts_weight else {}
@@ -92,52 +87,23 @@ class OutputStationaryPe(wiring.Component):
                 **shift,
                 "control_i": In(PE_CONTROL),
                 "control_o": Out(PE_CONTROL),
-                "drain_i": In(1),
-                "shift_i": In(1),
-                "shift_o": Out(1),
-                "sum_i": In(sum_shape),
-                "sum_o": Out(sum_shape),
-            }
+            },
+            sum_shape=sum_shape,
         )
-
-    def product(self, m: Module) -> Any:
-        """Product of ``a_i`` and ``w_i``, ``product_cycles`` cycles later."""
-        raise NotImplementedError
-
-    def add(self, m: Module, accumulated: Value, product: Any) -> Value:
-        """Combinational sum of the accumulator, 0 at first, and a product."""
-        return accumulated + product
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        total = Signal(self.sum_shape)
-        shift = Signal()
-        # Data need no reset: control says when they count.
-        a = Signal(self.activation_bits, reset_less=True)
-        accumulator = Signal(self.sum_shape, reset_less=True)
-        drained = Signal(self.sum_shape, reset_less=True)
+        a = Signal(self.activation_bits, reset_less=True)  # control says when it counts
         control: Any = delayed(m, self.control_i, self.product_cycles, name="control_product")
-        accumulated = Signal(self.sum_shape)
-        m.d.comb += [
-            self.a_o.eq(a),
-            self.sum_o.eq(drained),
-            accumulated.eq(Mux(control.first, 0, accumulator)),
-            total.eq(self.add(m, accumulated, self.product(m))),
-            shift.eq(self.shift_i | self.drain_i),
-        ]
+        m.d.comb += [self.a_o.eq(a), *self.accumulation(m, control)]
         m.d.sync += [
             a.eq(self.a_i),
             self.control_o.eq(self.control_i),
-            self.shift_o.eq(shift),
+            self.shift_o.eq(self.shift),
         ]
         if self.weight_bits:
             w = Signal(self.weight_bits, reset_less=True)
             m.d.sync += w.eq(self.w_i)
             m.d.comb += self.w_o.eq(w)
-        with m.If(control.valid):
-            m.d.sync += accumulator.eq(total)
-        with m.If(control.valid & control.last):
-            m.d.sync += drained.eq(total)
-        with m.Elif(shift):
-            m.d.sync += drained.eq(self.sum_i)
+        self.store(m, control)
         return m
