@@ -1,0 +1,1 @@
+"""LUT Tensor Core: tables of activation sums, looked up by weight bits."""
