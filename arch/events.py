@@ -45,6 +45,16 @@ class Event(StrEnum):
     ACCUMULATOR_READ = "accumulator_read"
     ACCUMULATOR_WRITE = "accumulator_write"
 
+    # deformable engine: windows, their line buffer, its requantisers
+    WINDOW_OP = "window_op"  # one product of a 3 x 3 window
+    REQUANTISE = "requantise"  # one sum scaled, biased and clamped to 8 bits
+    LINE_READ = "line_read"  # one row of the line buffer read: a beat of channels of one pixel
+    LINE_WRITE = "line_write"  # one such beat written
+    WINDOW_WEIGHT_READ = "window_weight_read"  # nine weights for each lane
+    WINDOW_WEIGHT_WRITE = "window_weight_write"
+    OFFSET_READ = "offset_read"  # one beat of offsets
+    OFFSET_WRITE = "offset_write"
+
     # off chip; one count is one beat of ``port_bits``
     DRAM_READ = "dram_read"
     DRAM_WRITE = "dram_write"
@@ -58,3 +68,39 @@ STALLS = (
     Event.STALL_DRAIN,
 )
 """The stall causes, highest priority first."""
+
+_DEFORM_ONLY = frozenset(
+    {
+        Event.WINDOW_OP,
+        Event.REQUANTISE,
+        Event.LINE_READ,
+        Event.LINE_WRITE,
+        Event.WINDOW_WEIGHT_READ,
+        Event.WINDOW_WEIGHT_WRITE,
+        Event.OFFSET_READ,
+        Event.OFFSET_WRITE,
+    }
+)
+
+GEMM_EVENTS = tuple(event for event in Event if event not in _DEFORM_ONLY)
+"""What the GEMM engine counts; its counters exist for these alone, every other count is 0."""
+
+DEFORM_EVENTS = (
+    Event.CYCLE,
+    Event.STREAM,
+    Event.STALL_WEIGHTS,
+    Event.STALL_ACTIVATIONS,
+    Event.STALL_OUTPUT,
+    Event.STALL_DRAIN,
+    Event.PE_OP,
+    Event.ACTIVATION_READ,
+    Event.ACTIVATION_WRITE,
+    Event.WEIGHT_READ,
+    Event.WEIGHT_WRITE,
+    Event.SCALE_READ,
+    Event.SCALE_WRITE,
+    *(event for event in Event if event in _DEFORM_ONLY),
+    Event.DRAM_READ,
+    Event.DRAM_WRITE,
+)
+"""What the deformable engine counts; docs/deform-engine.md says what shared names mean in it."""

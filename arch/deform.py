@@ -1,0 +1,217 @@
+"""The deformable engine: 1x1 convolution, line buffer and 3x3 depthwise deformable convolution.
+
+Source: CoDeNet (arXiv 2006.08357, section 4.2) and its public HLS code; docs/deform-engine.md says
+where this engine differs from them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from dovetail.arch.engine import PositiveInt, is_power_of_two, power_of_two
+from dovetail.arch.validation import refused_in_one_line
+from dovetail.errors import ConfigError
+
+ACTIVATION_BITS = 8  # two's complement of the unsigned value - 128
+WEIGHT_BITS = 4  # symmetric, -8..7
+SUM_BITS = 24  # of products, before it is scaled
+SCALE_BITS = 16  # of a channel, signed, and as many of its bias
+ZERO = -128  # stored activation that stands for 0: what lies outside the image
+TAPS = 9  # of a 3 x 3 window
+SECTIONS = ("weight1", "quant1", "weight3", "quant3", "offset", "feature")
+"""What a call reads, in this order; all but the features before it computes."""
+
+# Cycles between the parts, which RTL and simulator share.
+QUEUE_BEATS = 16  # of the queue behind each requantiser
+POINTWISE_CYCLES = 5  # from a last k entering to its sum: memory, operand, product, tree, sum
+REQUANTISE_CYCLES = 3  # product, rounding with bias, clamp
+WINDOW_ADDRESS_CYCLES = 2  # from a window's step to its read of the line buffer
+WINDOW_CYCLES = 6  # from a window's last step to its sum: address, memory, taps, product, sum
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+class DeformEngineConfig:
+    """A deformable engine with buffers and one DRAM port of ``8 * lanes`` bits each way.
+
+    Attributes
+    ----------
+    lanes : int
+        Channels in a beat; the 1x1 array has ``lanes`` x ``lanes`` multipliers, the 3x3 unit
+        ``lanes`` x 9.  A power of two.
+    bound : int
+        Largest offset N.  The line buffer has 2N + 1 rows, so that an offset of N is exact.
+    window_ports : int
+        Beats of a 3 x 3 window that the line buffer gives in a cycle: 1; 3, of different rows; or
+        9, with each row in banks of columns.
+    lead : str
+        ``exact``: the writer of the line buffer never overtakes a reader.  ``public``: it leads by
+        N + 1 rows as in the public code, and overwrites what an offset of N still needs.
+    line_row_bytes : int
+        Longest row of the line buffer: width times channels.
+    pointwise_weight_bytes : int
+        Weights of the 1x1 convolution, four bits each.
+    pixel_buffer_bytes : int
+        Ring of pixels that wait for the 1x1 array; a power of two.
+    max_channels : int
+        Most channels of the 3x3 convolution, and most outputs of the 1x1.
+    offset_buffer_bytes : int
+        Offsets of a call, one byte for each pixel that it writes.
+    dram_latency_cycles : int
+        From a read command to its first beat.
+    clock_mhz : float
+    """
+
+    lanes: PositiveInt = 16
+    bound: Annotated[int, Field(gt=0, le=31)] = 7
+    window_ports: Literal[1, 3, 9] = 3
+    lead: Literal["exact", "public"] = "exact"
+    line_row_bytes: PositiveInt = 16384
+    pointwise_weight_bytes: PositiveInt = 262144
+    pixel_buffer_bytes: PositiveInt = 2048
+    max_channels: PositiveInt = 1024
+    offset_buffer_bytes: PositiveInt = 16384
+    dram_latency_cycles: Annotated[int, Field(gt=0, le=4096)] = 64
+    clock_mhz: Annotated[float, Field(gt=0, le=10000, allow_inf_nan=False)] = 250.0
+
+    @model_validator(mode="after")
+    def _check(self) -> DeformEngineConfig:
+        if not is_power_of_two(self.lanes) or not 2 <= self.lanes <= 64:
+            raise ValueError(
+                f"lanes={self.lanes} must be a power of two from 2 to 64; "
+                f"set it to {min(64, max(2, power_of_two(self.lanes)))}"
+            )
+        if not is_power_of_two(self.pixel_buffer_bytes) or self.pixel_beats < 2:
+            raise ValueError(
+                f"pixel_buffer_bytes={self.pixel_buffer_bytes} must be a power of two that holds "
+                f"two beats of {self.lanes} bytes; set it to "
+                f"{max(2 * self.lanes, power_of_two(self.pixel_buffer_bytes))}"
+            )
+        for name, unit in (
+            ("line_row_bytes", self.lanes),
+            ("pointwise_weight_bytes", self.lanes * self.lanes * WEIGHT_BITS // 8),
+            ("max_channels", self.lanes),
+            ("offset_buffer_bytes", self.lanes),
+        ):
+            value = getattr(self, name)
+            if value % unit:
+                raise ValueError(
+                    f"{name}={value} must be a multiple of {unit} where lanes={self.lanes}; "
+                    f"set it to {-(-value // unit) * unit}"
+                )
+        return self
+
+    @property
+    def port_bits(self) -> int:
+        """One beat: ``lanes`` channels of one pixel."""
+        return self.lanes * ACTIVATION_BITS
+
+    @property
+    def buffer_rows(self) -> int:
+        """Rows of the line buffer."""
+        return 2 * self.bound + 1
+
+    @property
+    def row_beats(self) -> int:
+        return self.line_row_bytes // self.lanes
+
+    @property
+    def pixel_beats(self) -> int:
+        return self.pixel_buffer_bytes // self.lanes
+
+    @property
+    def pointwise_words(self) -> int:
+        """Words of ``lanes`` x ``lanes`` weights, one for each cycle of a pixel."""
+        return self.pointwise_weight_bytes * 8 // (self.lanes * self.lanes * WEIGHT_BITS)
+
+    @property
+    def max_groups(self) -> int:
+        """Groups of ``lanes`` channels for which there are scales and 3x3 weights."""
+        return self.max_channels // self.lanes
+
+    @property
+    def offset_beats(self) -> int:
+        return self.offset_buffer_bytes // self.lanes
+
+    @property
+    def steps(self) -> int:
+        """Cycles in which the line buffer gives one window."""
+        return TAPS // self.window_ports
+
+    @property
+    def column_banks(self) -> int:
+        """Banks that hold a row of the line buffer.
+
+        For nine ports the least odd number above N: an odd number divides 2s only where it divides
+        s, so columns c - s, c and c + s lie in three banks, or for s = 0 all in one.
+        """
+        return 1 if self.window_ports < TAPS else (self.bound + 1) | 1
+
+    @property
+    def bank_beats(self) -> int:
+        """Depth of one bank: its share of the longest row, and one pixel more."""
+        if self.column_banks == 1:
+            return self.row_beats
+        return -(-self.row_beats // self.column_banks) + self.max_groups
+
+    @property
+    def weight1_beats_per_word(self) -> int:
+        return self.lanes * WEIGHT_BITS // ACTIVATION_BITS
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Of the 1x1 array and the 3x3 unit together."""
+        return self.lanes * self.lanes + self.lanes * TAPS
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+class DeformDesign:
+    """One deformable accelerator.
+
+    Attributes
+    ----------
+    engine : DeformEngineConfig
+    """
+
+    engine: DeformEngineConfig
+
+    @property
+    def design_id(self) -> str:
+        """Twelve hex digits that name this design point; equal designs have equal ids."""
+        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which :func:`deform_design` makes an equal design."""
+        data: dict[str, Any] = _ADAPTER.dump_python(self)
+        return data
+
+
+_ADAPTER: TypeAdapter[DeformDesign] = TypeAdapter(DeformDesign)
+
+
+def deform_design(values: dict[str, Any], *, source: str = "<dict>") -> DeformDesign:
+    """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
+    with refused_in_one_line(source, kind="a deformable design"):
+        # JSON mode keeps strict types and still turns nested tables into nested configurations.
+        return _ADAPTER.validate_json(json.dumps(values, default=str))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the packaged presets."""
+    folder = files("dovetail.arch") / "presets" / "deform"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
+
+
+def preset(name: str) -> DeformDesign:
+    """Load the packaged preset ``name``, such as ``"codenet"``."""
+    path = files("dovetail.arch") / "presets" / "deform" / f"{name}.toml"
+    if not path.is_file():
+        raise ConfigError(f"no preset named {name!r}; the presets are {', '.join(presets())}")
+    return deform_design(tomllib.loads(path.read_text()), source=f"preset {name}")
