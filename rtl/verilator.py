@@ -1,4 +1,4 @@
-"""Build an engine in Verilator and run GEMM cases on it; builds are cached by content.
+"""Build an engine in Verilator and run cases on it; builds are cached by content.
 
 The DRAM model is C++ (``harness.cpp``), since a Python loop around every cycle runs twenty times
 slower.
@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.events import Event
+from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.rtl.engines import engine_verilog
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR
 from dovetail.rtl.verilate import cached, run_model, verilate
 
-__all__ = ["Build", "Case", "CaseResult", "build"]
+__all__ = ["Build", "Case", "CaseResult", "EngineRtl", "build", "build_engine"]
 
 _STATUS = {
     1: "the engine did not finish",
@@ -29,13 +30,35 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRtl:
+    """What the memory model must know of an engine.
+
+    Attributes
+    ----------
+    verilog : str
+        Top module ``engine``, with the ports of :class:`dovetail.rtl.gemm.engine.GemmEngine`.
+    descriptor : data.StructLayout
+        Of its run-time registers.
+    port_bits : int
+        One beat of read or write data.
+    events : tuple of Event
+        Its counters.
+    """
+
+    verilog: str
+    descriptor: Any
+    port_bits: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One GEMM for the engine.
+    """One run of the engine.
 
     Attributes
     ----------
     descriptor : dict of str to int
-        Fields of :class:`dovetail.arch.gemm.Descriptor`.
+        Its run-time registers, such as the fields of :class:`dovetail.arch.gemm.Descriptor`.
     memory : bytes
         Operands from beat 0 on, whole beats.
     output_beats : int
@@ -91,7 +114,7 @@ class Build:
 
     Attributes
     ----------
-    config : GemmEngineConfig
+    engine : EngineRtl
     executable : Path
     digest : str
         Of the Verilog, the harness and the tool versions: the cache's key.
@@ -99,7 +122,7 @@ class Build:
         True where it was there already.
     """
 
-    config: GemmEngineConfig
+    engine: EngineRtl
     executable: Path
     digest: str
     cached: bool
@@ -118,8 +141,9 @@ class Build:
         list of CaseResult
             One per case, fewer where a case hung: the last one then names its problem.
         """
-        beat_bytes = self.config.port_bits // 8
-        descriptor_words = -(-DESCRIPTOR.size // 32)
+        layout = self.engine.descriptor
+        beat_bytes = self.engine.port_bits // 8
+        descriptor_words = -(-layout.size // 32)
         with tempfile.TemporaryDirectory(prefix="dovetail-run-") as folder:
             case_path, result_path = Path(folder) / "cases", Path(folder) / "results"
             with case_path.open("wb") as file:
@@ -138,17 +162,19 @@ class Build:
                             *case.waves,
                         )
                     )
-                    packed = DESCRIPTOR.const(case.descriptor).as_value().value
+                    packed = layout.const(case.descriptor).as_value().value
                     file.write(packed.to_bytes(4 * descriptor_words, "little"))
                     file.write(case.memory)
             command = [str(self.executable), str(case_path), str(result_path)]
             if waves is not None:
                 command.append(str(waves))
             run_model(command, what="engine")
-            return _results(result_path.read_bytes(), cases, beat_bytes)
+            return _results(result_path.read_bytes(), cases, beat_bytes, self.engine.events)
 
 
-def _results(data: bytes, cases: Sequence[Case], beat_bytes: int) -> list[CaseResult]:
+def _results(
+    data: bytes, cases: Sequence[Case], beat_bytes: int, events: Sequence[Event]
+) -> list[CaseResult]:
     results = []
     at = 0
     for case in cases:
@@ -156,8 +182,8 @@ def _results(data: bytes, cases: Sequence[Case], beat_bytes: int) -> list[CaseRe
             break
         status, cycles = struct.unpack_from("<IQ", data, at)
         at += 12
-        counts = struct.unpack_from(f"<{len(Event)}Q", data, at)
-        at += 8 * len(Event)
+        counts = struct.unpack_from(f"<{len(events)}Q", data, at)
+        at += 8 * len(events)
         size = case.output_beats * beat_bytes
         output = data[at : at + size]
         at += size
@@ -167,7 +193,7 @@ def _results(data: bytes, cases: Sequence[Case], beat_bytes: int) -> list[CaseRe
             CaseResult(
                 problem=_STATUS[status] if status else None,
                 cycles=cycles,
-                events=dict(zip(Event, counts, strict=True)),
+                events=dict(zip(events, counts, strict=True)),
                 output=output,
                 written_at=written_at,
             )
@@ -176,11 +202,22 @@ def _results(data: bytes, cases: Sequence[Case], beat_bytes: int) -> list[CaseRe
 
 
 def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
-    """Compile the engine of ``config``, or find it in the cache.
+    """Compile the GEMM engine of ``config``: see :func:`build_engine`."""
+    engine = EngineRtl(
+        verilog=engine_verilog(config),
+        descriptor=DESCRIPTOR,
+        port_bits=config.port_bits,
+        events=GEMM_EVENTS,
+    )
+    return build_engine(engine, traced=traced)
+
+
+def build_engine(engine: EngineRtl, *, traced: bool = False) -> Build:
+    """Compile ``engine``, or find it in the cache.
 
     Parameters
     ----------
-    config : GemmEngineConfig
+    engine : EngineRtl
     traced : bool
         Able to write waveforms; slower.
 
@@ -189,7 +226,7 @@ def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
     ToolError
         Where g++ or the Verilator package is missing, or a tool fails.
     """
-    text = engine_verilog(config)
+    text = engine.verilog
     harness = (files("dovetail.rtl") / "harness.cpp").read_text()
 
     def make(folder: Path) -> tuple[str, ...]:
@@ -200,11 +237,11 @@ def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
             top="engine",
             executable="engine",
             folder=folder,
-            defines={"COUNTERS": " ".join(f"COUNTER({event})" for event in Event)},
+            defines={"COUNTERS": " ".join(f"COUNTER({event})" for event in engine.events)},
             options=("--output-split", "0", "--x-initial", "fast"),
             traced=traced,
         )
         return ("engine", "engine.v")
 
     folder, found = cached("engines", (text, harness, str(traced)), make)
-    return Build(config, folder / "engine", folder.name, found)
+    return Build(engine, folder / "engine", folder.name, found)

@@ -15,7 +15,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.events import Event
+from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.credits import Credits
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
@@ -75,7 +75,7 @@ class GemmEngine(wiring.Component):
             "write": Out(stream.Signature(write_beat(config))),
             "busy": Out(1),
         }
-        for event in Event:
+        for event in GEMM_EVENTS:
             members[f"count_{event}"] = Out(COUNTER_BITS)
         super().__init__(members)
 

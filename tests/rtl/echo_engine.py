@@ -9,7 +9,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.events import Event
+from dovetail.arch.events import GEMM_EVENTS
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR
 from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.gemm.writer import write_beat
@@ -23,7 +23,7 @@ class EchoEngine(wiring.Component):
     """Read ``groups`` beats from ``activation_address`` on with one command; write the first ``k``.
 
     Fewer beats than it writes make it wait for ever.  Each beat is written in the cycle in which
-    it is read.  Every counter shows its place in the vocabulary, from 1 on.
+    it is read.  Every counter shows its place among the events, from 1 on.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class EchoEngine(wiring.Component):
                 "read": In(stream.Signature(CONFIG.port_bits)),
                 "write": Out(stream.Signature(write_beat(CONFIG))),
                 "busy": Out(1),
-                **{f"count_{event}": Out(COUNTER_BITS) for event in Event},
+                **{f"count_{event}": Out(COUNTER_BITS) for event in GEMM_EVENTS},
             }
         )
 
@@ -54,7 +54,7 @@ class EchoEngine(wiring.Component):
             out.address.eq(d.output_address + done),
             out.data.eq(self.read.payload),
         ]
-        for index, event in enumerate(Event):
+        for index, event in enumerate(GEMM_EVENTS):
             m.d.comb += getattr(self, f"count_{event}").eq(index + 1)
         with m.If(self.start.valid & self.start.ready):
             m.d.sync += [

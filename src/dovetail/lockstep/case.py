@@ -11,11 +11,17 @@ from dovetail.arch.cores import CoreSpec
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
 from dovetail.arch.number_formats import float_format
+from dovetail.lockstep.run import LateWrite, WrongValues
 from dovetail.models import mpgemm, mpgemm_floating
-from dovetail.models.gemm_layout import output_beats, pack_operands
+from dovetail.models.gemm_layout import (
+    output_beats,
+    output_bytes,
+    pack_operands,
+    unpack_outputs,
+)
 from dovetail.models.mpgemm import GemmOperands
-from dovetail.rtl.verilator import Case
-from dovetail.sim.gemm_engine import simulate_gemm
+from dovetail.rtl.verilator import Build, Case, CaseResult, build
+from dovetail.sim.gemm_engine import simulate_gemm, tile_times
 from dovetail.sim.result import GemmResult
 
 # A run that takes this many times the simulator's cycles is hung.
@@ -99,6 +105,55 @@ class LockstepCase:
             gap_256=gap_256,
             gap_seed=self.gap_seed if gaps else 0,
         )
+
+    @property
+    def outputs(self) -> int:
+        return self.gemm.m * self.gemm.n
+
+    def build(self, *, traced: bool = False) -> Build:
+        return build(self.config, traced=traced)
+
+    def describe(self) -> str:
+        config = self.config
+        return (
+            f"{config.core} {config.rows} x {config.cols}, port {config.port_bits} bit, DRAM "
+            f"latency {config.dram_latency_cycles}, {self.gemm}, {self.mapping}"
+        )
+
+    def wrong_values(self, rtl: CaseResult) -> WrongValues | None:
+        """Outputs against the reference; the first is that which was written first."""
+        descriptor = self.descriptor
+        got = unpack_outputs(np.frombuffer(rtl.output, dtype=np.uint8), self.config, descriptor)
+        want = self.reference()
+        wrong = np.argwhere(got != want)
+        if not len(wrong):
+            return None
+        beat_bytes = self.config.port_bits // 8
+        at = output_bytes(self.config, descriptor)
+        cycles = np.array(rtl.written_at)[at // beat_bytes]
+        m, n = min(wrong.tolist(), key=lambda index: int(cycles[tuple(index)]))
+        lane = int(at[m, n] % beat_bytes) * 8
+        return WrongValues(
+            cycle=int(cycles[m, n]),
+            signal=f"write.payload.data[{lane}:{lane + 16}] (output m={m}, n={n})",
+            rtl=int(got[m, n]),
+            expected=int(want[m, n]),
+            count=len(wrong),
+        )
+
+    def late_write(self, rtl: CaseResult) -> LateWrite | None:
+        """The first output tile whose last beat was written in another cycle than simulated."""
+        d = self.descriptor
+        written_at = np.array(rtl.written_at).reshape(d.n_blocks, d.m_blocks, -1)
+        for tile in tile_times(self.config, self.gemm, self.mapping):
+            if tile.written < 0:
+                continue
+            part = written_at[tile.n : tile.n + d.tile_n, tile.m : tile.m + d.tile_m]
+            # One past the last row's read; the beat leaves two cycles after the read.
+            seen, right = int(part.max()), tile.written + 1
+            if seen != right:
+                return LateWrite(what="last beat of an output tile", rtl=seen, expected=right)
+        return None
 
     def with_latency(self, cycles: int) -> LockstepCase:
         """The same case with another DRAM latency."""

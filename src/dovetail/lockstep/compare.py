@@ -7,14 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from dovetail.arch.events import Event
-from dovetail.lockstep.case import LockstepCase
-from dovetail.models.gemm_layout import output_bytes, unpack_outputs
-from dovetail.rtl.verilator import Build, Case, CaseResult, build
-from dovetail.sim.gemm_engine import tile_times
-from dovetail.sim.result import GemmResult
+from dovetail.lockstep.run import LockstepRun, Simulated, WrongValues
+from dovetail.rtl.verilator import Build, Case, CaseResult
 
 Kind = Literal["values", "cycles", "events"]
 # Of the waveform, before and after the mismatch.
@@ -38,7 +33,7 @@ class Mismatch:
     count : int
         How many differ in this case.
     where : str
-        The case: engine, GEMM, mapping.
+        The case: engine, what it runs.
     repeat : str
         Command that runs the case again.
     waves : str
@@ -85,23 +80,23 @@ class Comparison:
 
 
 def compare(
-    cases: Sequence[LockstepCase], *, waves: Path | None = None, most_waves: int = 1
+    cases: Sequence[LockstepRun], *, waves: Path | None = None, most_waves: int = 1
 ) -> Comparison:
     """Build the engine of ``cases`` (one structure for all) and run each case twice.
 
-    First as docs/engine.md describes the memory: values, cycles and events must be equal.  Then
-    under random gaps and back-pressure: values must be equal.
+    First with the memory that docs/engine.md describes: values, cycles and events must be equal.
+    Then under random gaps and back-pressure: values must be equal.
 
     Parameters
     ----------
-    cases : sequence of LockstepCase
+    cases : sequence of LockstepRun
         Their configurations differ in nothing but the DRAM latency.
     waves : Path, optional
         Folder for the waveforms around mismatches.
     most_waves : int
         Of how many cases, since each is run again on a slower, traced build.
     """
-    engine = build(cases[0].config)
+    engine = cases[0].build()
     simulated = [case.simulate() for case in cases]
     runs = [
         case.rtl(cycles=result.cycles, gaps=gaps)
@@ -113,7 +108,7 @@ def compare(
     values = cycles = 0
     for index, (case, expected) in enumerate(zip(cases, simulated, strict=True)):
         exact, gapped = results[2 * index : 2 * index + 2]
-        values += 2 * case.gemm.m * case.gemm.n
+        values += 2 * case.outputs
         cycles += exact.cycles
         run = runs[2 * index]
         problems = _differences(case, expected, exact)
@@ -141,33 +136,26 @@ def _run_all(engine: Build, runs: Sequence[Case]) -> list[CaseResult]:
     return results
 
 
-def _describe(case: LockstepCase) -> str:
-    config = case.config
-    return (
-        f"{config.core} {config.rows} x {config.cols}, port {config.port_bits} bit, DRAM latency "
-        f"{config.dram_latency_cycles}, {case.gemm}, {case.mapping}"
-    )
-
-
-def _differences(case: LockstepCase, expected: GemmResult, rtl: CaseResult) -> list[Mismatch]:
+def _differences(case: LockstepRun, expected: Simulated, rtl: CaseResult) -> list[Mismatch]:
     """Values, cycles and events of an exact run."""
     found = _value_differences(case, rtl)
-    where = _describe(case)
+    where = case.describe()
+    # An event for which the engine has no counter must not be counted by its simulator.
     events = {
-        event: (rtl.events[event], expected.events[event])
+        event: (rtl.events.get(event, 0), expected.events[event])
         for event in Event
-        if rtl.events[event] != expected.events[event]
+        if rtl.events.get(event, 0) != expected.events[event]
     }
     # The memory model counts cycles as well: the counter itself must not lie.
     if rtl.cycles != expected.cycles or Event.CYCLE in events:
-        cycle, seen, right = _first_late_write(case, rtl)
+        late = None if rtl.problem else case.late_write(rtl)
         found.append(
             Mismatch(
                 kind="cycles",
-                cycle=cycle,
-                signal="write.valid (last beat of an output tile)" if seen else "count_cycle",
-                rtl=seen or rtl.cycles,
-                expected=right or expected.cycles,
+                cycle=min(late.rtl, late.expected) if late else rtl.cycles,
+                signal=f"write.valid ({late.what})" if late else "count_cycle",
+                rtl=late.rtl if late else rtl.cycles,
+                expected=late.expected if late else expected.cycles,
                 count=abs(rtl.cycles - expected.cycles) or 1,
                 where=where,
                 repeat=case.repeat,
@@ -191,74 +179,39 @@ def _differences(case: LockstepCase, expected: GemmResult, rtl: CaseResult) -> l
     return found
 
 
-def _first_late_write(case: LockstepCase, rtl: CaseResult) -> tuple[int, int, int]:
-    """First output tile whose last beat was written in another cycle than simulated.
-
-    Returns
-    -------
-    (int, int, int)
-        The earlier of both cycles, the RTL's and the simulator's; the last two 0 where every tile
-        was written when it should be.
-    """
-    d = case.descriptor
-    written_at = np.array(rtl.written_at).reshape(d.n_blocks, d.m_blocks, -1)
-    for tile in tile_times(case.config, case.gemm, case.mapping):
-        if tile.written < 0:
-            continue
-        part = written_at[tile.n : tile.n + d.tile_n, tile.m : tile.m + d.tile_m]
-        # One past the last row's read; the beat leaves two cycles after the read.
-        seen, right = int(part.max()), tile.written + 1
-        if seen != right:
-            return min(seen, right), seen, right
-    return rtl.cycles, 0, 0
-
-
-def _value_differences(case: LockstepCase, rtl: CaseResult) -> list[Mismatch]:
+def _value_differences(case: LockstepRun, rtl: CaseResult) -> list[Mismatch]:
     """Outputs against the reference; also whether the run finished at all."""
-    where = _describe(case)
     if rtl.problem:
-        return [
-            Mismatch(
-                kind="values",
-                cycle=rtl.cycles,
-                signal=f"busy ({rtl.problem})",
-                rtl=1,
-                expected=0,
-                count=case.gemm.m * case.gemm.n,
-                where=where,
-                repeat=case.repeat,
-            )
-        ]
-    descriptor = case.descriptor
-    image = np.frombuffer(rtl.output, dtype=np.uint8)
-    got = unpack_outputs(image, case.config, descriptor)
-    want = case.reference()
-    wrong = np.argwhere(got != want)
-    if not len(wrong):
-        return []
-    beat_bytes = case.config.port_bits // 8
-    at = output_bytes(case.config, descriptor)
-    cycles = np.array(rtl.written_at)[at // beat_bytes]
-    m, n = min(wrong.tolist(), key=lambda index: int(cycles[tuple(index)]))
-    lane = int(at[m, n] % beat_bytes) * 8
+        wrong = WrongValues(
+            cycle=rtl.cycles,
+            signal=f"busy ({rtl.problem})",
+            rtl=1,
+            expected=0,
+            count=case.outputs,
+        )
+    else:
+        found = case.wrong_values(rtl)
+        if found is None:
+            return []
+        wrong = found
     return [
         Mismatch(
             kind="values",
-            cycle=int(cycles[m, n]),
-            signal=f"write.payload.data[{lane}:{lane + 16}] (output m={m}, n={n})",
-            rtl=int(got[m, n]),
-            expected=int(want[m, n]),
-            count=len(wrong),
-            where=where,
+            cycle=wrong.cycle,
+            signal=wrong.signal,
+            rtl=wrong.rtl,
+            expected=wrong.expected,
+            count=wrong.count,
+            where=case.describe(),
             repeat=case.repeat,
         )
     ]
 
 
-def _with_waves(case: LockstepCase, run: Case, problem: Mismatch, folder: Path) -> Mismatch:
+def _with_waves(case: LockstepRun, run: Case, problem: Mismatch, folder: Path) -> Mismatch:
     """Repeat the run that showed ``problem``, traced, and write the waveform around it."""
     folder.mkdir(parents=True, exist_ok=True)
-    engine = build(case.config, traced=True)
+    engine = case.build(traced=True)
     name = f"{engine.digest[:8]}-case{case.gap_seed}-{problem.kind}-cycle{problem.cycle}.vcd"
     window = (max(0, problem.cycle - _WINDOW_CYCLES), problem.cycle + _WINDOW_CYCLES)
     engine.run([replace(run, waves=window)], waves=folder / name)
