@@ -1,0 +1,1 @@
+"""M3ViT and Edge-MoE: what reference, simulator and RTL share."""

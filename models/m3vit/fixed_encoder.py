@@ -1,0 +1,139 @@
+"""The M3ViT encoder in Edge-MoE's fixed-point formats: to the bit what its units compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dovetail.arch.m3vit.formats import (
+    ATTENTION_BIAS,
+    BIAS,
+    FEATURE,
+    PATCH_WEIGHT,
+    PIXEL,
+    WEIGHT,
+)
+from dovetail.models.m3vit.config import M3vitConfig
+from dovetail.models.m3vit.encoder import patches
+from dovetail.models.m3vit.fixed import Integers, to_fixed, wrap
+from dovetail.models.m3vit.fixed_attention import fixed_attention
+from dovetail.models.m3vit.fixed_gate import FixedRouting, fixed_gate
+from dovetail.models.m3vit.fixed_linear import (
+    FixedLinear,
+    fixed_layer,
+    fixed_linear,
+    scatter_add,
+)
+from dovetail.models.m3vit.fixed_norm import FixedNorm, fixed_layer_norm
+from dovetail.models.m3vit.gate import task_embedding
+from dovetail.models.m3vit.image import Pixels
+from dovetail.models.m3vit.weights import Block, Linear, Norm, Weights
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FixedResult:
+    """What one pass gives: token states, fixed<32,10>, and the routing of each MoE block."""
+
+    hidden: tuple[Integers, ...]
+    routing: dict[int, FixedRouting]
+
+    @property
+    def output(self) -> Integers:
+        return self.hidden[-1]
+
+
+def fixed_encode(
+    config: M3vitConfig,
+    weights: Weights,
+    image: Pixels,
+    *,
+    task: str | None = None,
+    parallel: int = 4,
+) -> FixedResult:
+    """Run the encoder on one image for one task.
+
+    Parameters
+    ----------
+    config, weights, image, task
+        As for :func:`dovetail.models.m3vit.encoder.encode`.
+    parallel : int
+        p of :func:`fixed_attention`.
+    """
+    which = config.task(task)
+    patch = fixed_layer(weights.patch, weight=PATCH_WEIGHT)
+    embedded = fixed_linear(patches(image, config), patch, input_format=PIXEL)
+    x = np.concatenate([to_fixed(weights.class_token, FEATURE)[None], embedded])
+    x = wrap(x + to_fixed(weights.positions, FEATURE), FEATURE)
+    beside = None
+    if weights.task_embedding:
+        beside = to_fixed(task_embedding(weights.task_embedding, which), FEATURE)
+    hidden, routing = [x], {}
+    for layer, block in enumerate(weights.blocks):
+        y = fixed_layer_norm(x, _norm(block.norm1))
+        x = wrap(x + _attention(y, block, config.heads, parallel), FEATURE)
+        y = fixed_layer_norm(x, _norm(block.norm2))
+        if block.experts:
+            gate = to_fixed(block.gates[0 if beside is not None else which], WEIGHT)
+            chosen = fixed_gate(_with(y, beside), gate, config.top_k)
+            routing[layer] = chosen
+            experts = {e: _pair(block.experts[e]) for e in np.unique(chosen.experts)}
+            x = wrap(x + fixed_mixture(y, experts, chosen), FEATURE)
+        else:
+            x = wrap(x + fixed_feed_forward(y, *_pair(block.mlp)), FEATURE)
+        hidden.append(x)
+    return FixedResult(hidden=tuple(hidden), routing=routing)
+
+
+def fixed_feed_forward(x: Integers, first: FixedLinear, second: FixedLinear) -> Integers:
+    """A dense MLP, or one expert."""
+    return fixed_linear(fixed_linear(x, first, gelu=True), second)
+
+
+def fixed_mixture(
+    x: Integers, experts: dict[int, tuple[FixedLinear, FixedLinear]], chosen: FixedRouting
+) -> Integers:
+    """The MoE layer: each expert over its whole queue, experts in ascending order.
+
+    Parameters
+    ----------
+    x : int64, shape (tokens, width)
+    experts : dict of int to the two layers of an expert
+        Those that ``chosen`` names.
+    chosen : FixedRouting
+    """
+    result = np.zeros_like(x)
+    for expert in np.unique(chosen.experts):
+        tokens, places = np.nonzero(chosen.experts == expert)
+        values = fixed_feed_forward(x[tokens], *experts[int(expert)])
+        scatter_add(result, tokens, chosen.scores[tokens, places], values)
+    return result
+
+
+def _attention(x: Integers, block: Block, heads: int, parallel: int) -> Integers:
+    tokens, width = x.shape
+    layers = [
+        fixed_layer(layer, bias=ATTENTION_BIAS)
+        for layer in (block.query, block.key, block.value, block.output)
+    ]
+    q, k, v = (
+        fixed_linear(x, layer).reshape(tokens, heads, -1).transpose(1, 0, 2) for layer in layers[:3]
+    )
+    context = fixed_attention(q, k, v, parallel=parallel)
+    return fixed_linear(context.transpose(1, 0, 2).reshape(tokens, width), layers[3])
+
+
+def _norm(norm: Norm) -> FixedNorm:
+    return FixedNorm(to_fixed(norm.gamma, BIAS), to_fixed(norm.beta, BIAS))
+
+
+def _pair(layers: tuple[Linear, ...]) -> tuple[FixedLinear, FixedLinear]:
+    first, second = layers
+    return fixed_layer(first), fixed_layer(second)
+
+
+def _with(x: Integers, beside: Integers | None) -> Integers:
+    """Every token with the task's embedding behind it, where the gate is conditioned on it."""
+    if beside is None:
+        return x
+    return np.concatenate([x, np.broadcast_to(beside, (len(x), len(beside)))], axis=1)
