@@ -12,10 +12,10 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["Skew", "delayed"]
 
 
-def delayed(m: Module, value: Any, cycles: int, *, name: str) -> Any:
+def delayed(m: Module, value: Any, cycles: int, *, name: str, reset_less: bool = False) -> Any:
     """``value`` as it was ``cycles`` cycles ago; the value itself for 0."""
     for step in range(cycles):
-        register = Signal(value.shape(), name=f"{name}_{step}")
+        register = Signal(value.shape(), name=f"{name}_{step}", reset_less=reset_less)
         m.d.sync += register.eq(value)
         value = register
     return value

@@ -34,6 +34,7 @@ SUM_CONTROL = data.StructLayout(
         "valid": 1,  # something is added in this cycle
         "first": 1,  # to zero
         "last": 1,  # and the sum moves to the drain chain
+        "plane": range(MAX_PLANES),  # of the slice that is added, the last one of a table's
     }
 )
 """What the accumulators need in the cycle of an addition, the same for all units of an array."""
@@ -119,6 +120,7 @@ def sum_control(m: Module, control: Any, unit: BroadcastUnit) -> Any:
     ``valid & last`` of the result, one cycle later, is the column's drain.
     """
     now = Signal(SUM_CONTROL)
+    m.d.comb += now.plane.eq(control.plane)
     if unit.per_table:
         m.d.comb += [
             now.valid.eq(control.valid & control.plane_last),

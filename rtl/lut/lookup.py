@@ -101,7 +101,7 @@ class LookupUnit(BroadcastUnit):
     def add(self, m: Module, accumulated: Value, product: tuple[Value, Value]) -> Value:
         entry, sign = product
         return add_signed(
-            m, accumulated, entry, sign, shift=self.control_i.plane, most=self._max_planes - 1
+            m, accumulated, entry, sign, shift=self.sum_control_i.plane, most=self._max_planes - 1
         )
 
 
