@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import signed, unsigned
 from amaranth.lib import data
 
-from dovetail.arch.number_formats import FloatFormat
+from dovetail.arch.number_formats import FP16, FloatFormat
 from dovetail.errors import ConfigError
 
-__all__ = ["check_lut_k", "entries", "float_table", "integer_table"]
+__all__ = [
+    "FLOAT_EXPONENTS",
+    "ORIGIN",
+    "check_lut_k",
+    "entries",
+    "float_table",
+    "highest_exponent",
+    "integer_table",
+    "quantised_float_table",
+    "quantised_integer_table",
+]
+
+ENTRY_BITS = 8
+"""Of quantised entries, -127 to 127."""
+
+ORIGIN = FP16.least_exponent
+"""Power of two of a quantised table of FP16 numbers whose exponent is 0: their last bit's weight."""
 
 LEAST_K, MOST_K = 2, 8
 
@@ -40,3 +58,34 @@ def integer_table(lut_k: int, activation_bits: int) -> data.ArrayLayout:
 def float_table(lut_k: int, form: FloatFormat) -> data.ArrayLayout:
     """Layout of a table of bit patterns of ``form``, entry 0 in the low bits."""
     return data.ArrayLayout(unsigned(form.bits), entries(lut_k))
+
+
+def highest_exponent(largest: int) -> int:
+    """Least ``e`` with which ``largest / 2**e``, rounded half to even, is at most 127."""
+    return next(
+        e for e in range(largest.bit_length()) if 2 * largest < 255 << e or not largest >> 7
+    )
+
+
+# Entries are below 2^16, in units of ``2**ORIGIN``.
+FLOAT_EXPONENTS = highest_exponent(int(FP16.largest * 2.0**-ORIGIN)) + 1
+"""How many exponents a quantised table of FP16 numbers can have."""
+
+
+def quantised_integer_table(lut_k: int, activation_bits: int) -> data.StructLayout:
+    """Layout of INT8 entries that stand for themselves times ``2**exponent``, 0 and up."""
+    highest = highest_exponent(lut_k << (activation_bits - 1))
+    return _quantised(lut_k, {"exponent": range(highest + 1)})
+
+
+def quantised_float_table(lut_k: int) -> data.StructLayout:
+    """Layout of INT8 entries that stand for themselves times ``2**(ORIGIN + exponent)``.
+
+    ``nan`` is set where an entry was infinite or not a number, which INT8 cannot say.
+    """
+    return _quantised(lut_k, {"exponent": range(FLOAT_EXPONENTS), "nan": 1})
+
+
+def _quantised(lut_k: int, more: dict[str, Any]) -> data.StructLayout:
+    table = data.ArrayLayout(signed(ENTRY_BITS), entries(lut_k))
+    return data.StructLayout({"entries": table, **more})
