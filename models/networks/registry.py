@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from dovetail.errors import TraceError
+from dovetail.models.networks.m3vit_trace import M3VIT, named_trace
 from dovetail.models.networks.mixpe_authors import AUTHORS, AUTHORS_BATCH, authors_trace
 from dovetail.models.networks.published import PUBLISHED
 from dovetail.models.networks.transformer_trace import LAYER_SUFFIX, transformer_trace
@@ -22,7 +23,7 @@ _SINGLE_LAYERS = {
 
 def network_names() -> tuple[str, ...]:
     """Every name that :func:`network` knows."""
-    return (*PUBLISHED, *_SINGLE_LAYERS, *AUTHORS, REAL)
+    return (*PUBLISHED, *_SINGLE_LAYERS, *AUTHORS, *M3VIT, REAL)
 
 
 def network(
@@ -59,6 +60,8 @@ def network(
         return authors_trace(
             AUTHORS[name], phase=phase, batch=AUTHORS_BATCH if batch is None else batch, seq=seq
         )
+    if name in M3VIT:
+        return named_trace(name, phase=phase, batch=1 if batch is None else batch, seq=seq)
     if name == REAL:
         return _real_network(phase, batch, seq)
     close = difflib.get_close_matches(name, network_names(), n=1)
