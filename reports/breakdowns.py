@@ -9,7 +9,7 @@ import pandas as pd
 
 from dovetail.arch.events import STALLS, Event
 from dovetail.reports.study import CYCLE_PARTS, Study, component_columns
-from dovetail.reports.style import ENERGY, component_name
+from dovetail.reports.style import AREA, ENERGY, Quantity, component_name
 
 MAX_BARS = 12
 MAX_PARTS = 8
@@ -45,7 +45,15 @@ def energy_parts(rows: pd.DataFrame) -> pd.DataFrame:
 
     Components beyond ``MAX_PARTS`` are summed under the name ``others``.
     """
-    parts = component_columns(rows, "energy", "pj") * 1e-12
+    return _largest(component_columns(rows, "energy", "pj") * 1e-12)
+
+
+def area_parts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Area of each component in square millimetres, as :func:`energy_parts`."""
+    return _largest(component_columns(rows, "area", "um2") * 1e-6)
+
+
+def _largest(parts: pd.DataFrame) -> pd.DataFrame:
     parts = parts[parts.sum().sort_values(ascending=False, kind="stable").index]
     parts = parts.loc[:, parts.sum() > 0].rename(columns=component_name)
     if len(parts.columns) > MAX_PARTS:
@@ -77,9 +85,17 @@ class Bars:
 
 def energy_bars(study: Study, rows: pd.DataFrame) -> Bars:
     """Energy by component, with the bounds that the prices' uncertainty gives the total."""
-    parts, bounds = energy_parts(rows), energy_bounds(rows)
+    return _bounded_bars(energy_parts(rows), energy_bounds(rows), ENERGY)
+
+
+def area_bars(study: Study, rows: pd.DataFrame) -> Bars:
+    """Area by component, with the bounds of the total as in :func:`energy_bars`."""
+    return _bounded_bars(area_parts(rows), area_bounds(rows), AREA)
+
+
+def _bounded_bars(parts: pd.DataFrame, bounds: pd.DataFrame, quantity: Quantity) -> Bars:
     largest = max(parts.sum(axis=1).max(), bounds["high"].max() if len(bounds) else 0.0)
-    scale, label = ENERGY.scale(largest)
+    scale, label = quantity.scale(largest)
     return Bars(parts * scale, label, bounds * scale)
 
 
@@ -108,7 +124,15 @@ def energy_bounds(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``low`` and ``high``, one row a point; empty where the store has no bounds.
     """
-    bounds = rows[["energy_low_pj", "energy_high_pj"]].astype(float) * 1e-12
+    return _bounds(rows[["energy_low_pj", "energy_high_pj"]].astype(float) * 1e-12)
+
+
+def area_bounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bounds of the total area in square millimetres, as :func:`energy_bounds`."""
+    return _bounds(rows[["area_low_um2", "area_high_um2"]].astype(float) * 1e-6)
+
+
+def _bounds(bounds: pd.DataFrame) -> pd.DataFrame:
     bounds.columns = pd.Index(["low", "high"])
     return bounds if bounds.notna().all(axis=None) else bounds.iloc[:0]
 

@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from dovetail.reports.breakdowns import (
     Bars,
+    area_bars,
     bar_names,
     bar_points,
     cycle_bars,
@@ -71,6 +72,7 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     if study.points["error"].nunique() > 1:
         yield "error-energy", tradeoff(study, ERROR, ENERGY)
     yield "energy", stacked(study, energy_bars)
+    yield "area", stacked(study, area_bars)
     yield "cycles", stacked(study, cycle_bars)
     yield "operators", operator_times(study)
 

@@ -20,7 +20,7 @@ from dovetail.reports.appendix import (
     provenance_rows,
     technology_rows,
 )
-from dovetail.reports.breakdowns import cycle_bars, energy_bars, operator_table
+from dovetail.reports.breakdowns import area_bars, cycle_bars, energy_bars, operator_table
 from dovetail.reports.figures import write_figures
 from dovetail.reports.study import Study, read_study
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, setting_name
@@ -91,6 +91,7 @@ def render(study: Study, figures: list[str]) -> str:
         facts=_facts(study),
         tradeoffs=_tradeoffs(study),
         energy=charts.stacked(study, energy_bars, name="energy") if len(study.points) else "",
+        area=charts.stacked(study, area_bars, name="area") if len(study.points) else "",
         cycles=charts.stacked(study, cycle_bars, name="cycles") if len(study.points) else "",
         operators=[_operators(study, title) for title in study.titles],
         points=_script_json(_point_table(study)),

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dovetail.arch.events import STALLS, Event
+from dovetail.errors import StoreError
 from dovetail.reports.style import (
     LOOKS,
     Look,
@@ -147,7 +149,8 @@ def read_study(path: Path) -> Study:
     Raises
     ------
     StoreError
-        Where the file is missing, damaged, of another version or not a store.
+        Where the file is missing, damaged, of another version or not a store, or where the parts
+        of a point's energy or area do not add up to its total.
     """
     with Store.open(path) as store:
         sweep = store.meta("sweep")
@@ -157,6 +160,7 @@ def read_study(path: Path) -> Study:
         everything["title"] = everything["workload"].map(workloads["title"])
         certificates = table.certificates(store).set_index("point")
         points = _points(everything, certificates, sweep, front_points(store))
+        _check_totals(points, path)
         return Study(
             path=path,
             sweep=sweep,
@@ -173,6 +177,19 @@ def read_study(path: Path) -> Study:
                 for number in _fastest(rows, list(rows["series"].unique())).values()
             },
         )
+
+
+def _check_totals(points: pd.DataFrame, path: Path) -> None:
+    """Refuse points whose breakdown is not that of their total."""
+    for name, unit in (("energy", "pj"), ("area", "um2")):
+        parts = component_columns(points, name, unit).sum(axis=1)
+        totals = points[f"{name}_{unit}"].astype(float)
+        wrong = points.index[~np.isclose(parts, totals, rtol=1e-9, atol=0.0)]
+        if len(wrong):
+            raise StoreError(
+                f"{path}: the {name} of point {wrong[0]} is {totals[wrong[0]]:.6g} {unit}, but "
+                f"its parts add up to {parts[wrong[0]]:.6g}; run the sweep into another store"
+            )
 
 
 def _title(workload: dict[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dovetail.arch.cores import CORES
+
 LOG_RATIO = 8
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
@@ -42,7 +44,7 @@ PART_COLOURS = (
 )
 """Parts of a stacked bar, in order; neighbours differ in lightness, so that they survive grey."""
 
-SERIES_NAMES = {"mixpe_w4a8": "MixPE W4A8", "int8": "INT8"}
+SERIES_NAMES: dict[str, str] = {core: spec.title for core, spec in CORES.items()}
 """Names for values of ``engine.core``; another value is shown as it is."""
 
 

@@ -1,6 +1,7 @@
 """reports/breakdowns.py: the tables behind the bars."""
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -10,14 +11,17 @@ import pytest
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.technology import technology
+from dovetail.errors import StoreError
 from dovetail.reports.breakdowns import (
+    area_bounds,
+    area_parts,
     bar_points,
     cycle_parts,
     energy_bounds,
     energy_parts,
     operator_table,
 )
-from dovetail.reports.study import Study, component_columns
+from dovetail.reports.study import Study, component_columns, read_study
 from dovetail.tests.reports.synthetic import LAYERS, SHAPES, TECHNOLOGY
 
 
@@ -29,9 +33,28 @@ def test_bars_show_each_series_and_all_that_was_certified(study: Study) -> None:
 
 def test_parts_add_up(study: Study) -> None:
     rows = bar_points(study, study.titles[0])
-    totals = energy_parts(rows).sum(axis=1)
-    np.testing.assert_allclose(totals, rows["energy_j"].astype(float), rtol=1e-12)
+    for parts, total in ((energy_parts, "energy_j"), (area_parts, "area_mm2")):
+        assert len(parts(rows).columns) > 5
+        totals = parts(rows).sum(axis=1)
+        np.testing.assert_allclose(totals, rows[total].astype(float), rtol=1e-12)
     np.testing.assert_allclose(cycle_parts(rows).sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("total", ["energy_pj", "area_um2"])
+def test_a_store_whose_parts_do_not_add_up_is_refused(
+    store: Path, tmp_path: Path, total: str
+) -> None:
+    name, unit = total.split("_")
+    changed = tmp_path / "changed.sqlite"
+    shutil.copy(store, changed)
+    with sqlite3.connect(changed) as connection:
+        connection.execute("DROP TRIGGER points_update")
+        connection.execute(f"UPDATE points SET {total} = 1.001 * {total} WHERE point = 5")
+    with pytest.raises(
+        StoreError,
+        match=rf"^.*changed\.sqlite: the {name} of point 5 is .* {unit}, but its parts add up to",
+    ):
+        read_study(changed)
 
 
 def test_bounds_are_those_of_the_technology(study: Study, store: Path) -> None:
@@ -48,6 +71,10 @@ def test_bounds_are_those_of_the_technology(study: Study, store: Path) -> None:
             assert bounds.loc[number, "low"] == pytest.approx(low * 1e-12, rel=1e-12)
             assert bounds.loc[number, "high"] == pytest.approx(high * 1e-12, rel=1e-12)
             assert low < row["energy_pj"] < high
+            low, high = technology(TECHNOLOGY).area_range_um2(engine)
+            assert area_bounds(rows).loc[number, "low"] == pytest.approx(low * 1e-6, rel=1e-12)
+            assert area_bounds(rows).loc[number, "high"] == pytest.approx(high * 1e-6, rel=1e-12)
+            assert low < row["area_um2"] < high
 
 
 def test_a_store_without_bounds_has_none_to_show(study: Study) -> None:

@@ -7,7 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-NAMES = ("time-energy", "time-area", "error-energy", "energy", "cycles", "operators")
+NAMES = ("time-energy", "time-area", "error-energy", "energy", "area", "cycles", "operators")
 
 
 @pytest.mark.parametrize("name", NAMES)

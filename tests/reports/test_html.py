@@ -121,7 +121,7 @@ def test_a_store_of_one_point_has_a_report(tmp_path: Path) -> None:
     text = write_report(path, tmp_path).read_text(encoding="utf-8")
     assert "1 of 1 points are on the front (1 MixPE W4A8)." in text
     assert "No point was certified" in text
-    assert len(list((tmp_path / "figures").iterdir())) == 10
+    assert len(list((tmp_path / "figures").iterdir())) == 12
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
