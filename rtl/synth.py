@@ -238,15 +238,20 @@ def synthesize_rtlil(
     stimulus: Stimulus | None = None,
     activity: float = ACTIVITY,
     thorough: bool = True,
+    wide: bool = False,
 ) -> SynthesisReport:
-    """:func:`synthesize` for a component that is RTLIL already: its modules, leaves first."""
+    """:func:`synthesize` for a component that is RTLIL already: its modules, leaves first.
+
+    With ``wide``, registers and inputs get buffers: a component of many equal units has registers
+    that are equal in all of them, of which Yosys keeps one, with the loads of all.
+    """
     opensta()
     if not clock_mhz > 0:
         raise ToolError(f"clock_mhz={clock_mhz} must be above 0; give a clock")
     if not liberty:
         raise ToolError("no Liberty file given; synthesis needs one at least: name it")
     with tempfile.TemporaryDirectory(prefix="dovetail-synth-") as scratch:
-        flow = _Flow(design, name, liberty, Path(scratch))
+        flow = _Flow(design, name, liberty, Path(scratch), wide=wide)
         mapped, netlist_mhz = flow.close(clock_mhz)
         timed = flow.time(mapped, clock_mhz, activity)
         toggles = dict.fromkeys(mapped.netlist.names.values(), activity)
@@ -295,7 +300,13 @@ class _Flow:
     """The steps of one synthesis, in one folder."""
 
     def __init__(
-        self, design: Sequence[str], name: str, liberty: Sequence[Path], folder: Path
+        self,
+        design: Sequence[str],
+        name: str,
+        liberty: Sequence[Path],
+        folder: Path,
+        *,
+        wide: bool,
     ) -> None:
         self._name = name
         self._folder = folder
@@ -310,6 +321,7 @@ class _Flow:
             folder=folder,
         )
         self.library = Library(liberty)
+        self._driver = self.library.smallest_buffer() if wide else ""
 
     def _used(self, mapped: Mapped) -> list[str]:
         """Names of Liberty files with just the cells of a netlist; OpenSTA reads all of a file."""
@@ -348,7 +360,7 @@ class _Flow:
         return max(first, second, self.utmost, key=lambda result: result[1])
 
     def _sized(self, target_mhz: float) -> tuple[Mapped, float]:
-        mapped = self.mapper.map(target_mhz)
+        mapped = self.mapper.map(target_mhz, driver=self._driver)
         slack_ns = worst_slack(
             mapped.verilog, top=self._name, libraries=self._used(mapped), clock_mhz=100.0
         )

@@ -22,6 +22,7 @@ def test_the_sum_of_parts_is_the_whole_to_15_percent(core: Core) -> None:
     found = array_energy(core, liberty=library_files("nangate45"), clock_mhz=500.0, rows=4, cols=4)
     for figure in (*DYNAMIC, "area_um2", "leakage_nw"):
         assert abs(found.gap(figure)) <= 0.15, f"{figure}: {found.gap(figure):+.1%}"
+    assert found.report.meets_clock
     # Every unit of the core is in the sum, but the one that rounds what is written back.
     assert [part.unit for part in found.parts] == list(CORE_UNITS[core][:-1])
     assert CORE_UNITS[core][-1].name == "gemm.output_round"

@@ -28,6 +28,7 @@ from dovetail.rtl.asic.liberty_text import (
 __all__ = ["Library"]
 
 _CELL = re.compile(r'cell\s*\(\s*"?([^"(){}]+?)"?\s*\)\s*\{')
+_PIN = re.compile(r"\bpin\s*\(")
 _UNIT = re.compile(r"([\d.]+)([fpnum]?)(?:s|f|V|W)", re.IGNORECASE)
 _PREFIX = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0}
 # Power does not need them, and they are nine tenths of a file.
@@ -85,6 +86,25 @@ class Library:
                 raise ToolError(f"the library has no cell {name}; give all files of the library")
         return self._cells[name]
 
+    def smallest_buffer(self) -> str:
+        """Name of the smallest cell that passes its one input on; of equals the first by name.
+
+        Raises
+        ------
+        ToolError
+            It has none.
+        """
+        few_pins = (
+            name
+            for file in self._files
+            for name, (start, end) in file.spans.items()
+            if len(_PIN.findall(file.text[start:end])) == 2  # sparing the parser all others
+        )
+        buffers = [cell for cell in map(self.cell, few_pins) if _is_buffer(cell)]
+        if not buffers:
+            raise ToolError("the library has no buffer; give all files of the library")
+        return min(buffers, key=lambda cell: (cell.area_um2, cell.name)).name
+
     def excerpts(self, names: Iterable[str]) -> list[str]:
         """Liberty texts, one for each file, with only the named cells: quick to read elsewhere."""
         wanted = set(names)
@@ -95,16 +115,16 @@ class _File:
     """One file: its head, and where each cell stands in its text."""
 
     def __init__(self, path: Path) -> None:
-        self._text = without_comments(read_liberty(path).decode("latin-1"))
+        self.text = without_comments(read_liberty(path).decode("latin-1"))
         self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         starts = [
             (match.start(), match[1].strip())
-            for match in _CELL.finditer(self._text)
-            if not self._text[match.start() - 1].isidentifier()  # the end of "test_cell"
+            for match in _CELL.finditer(self.text)
+            if not self.text[match.start() - 1].isidentifier()  # the end of "test_cell"
         ]
-        ends = [start for start, _ in starts[1:]] + [len(self._text)]
+        ends = [start for start, _ in starts[1:]] + [len(self.text)]
         self.spans = {name: (start, end) for (start, name), end in zip(starts, ends, strict=True)}
-        head = parse_group(self._text[: starts[0][0]] + "}" if starts else self._text)
+        head = parse_group(self.text[: starts[0][0]] + "}" if starts else self.text)
         self._ns = _unit(head, "time_unit", "1ns") / 1e-9
         self._ff = _unit(head, "capacitive_load_unit", "1pf") / 1e-15
         volts = _unit(head, "voltage_unit", "1V")
@@ -119,15 +139,15 @@ class _File:
     def excerpt(self, names: Set[str]) -> str:
         kept = [span for name, span in self.spans.items() if name in names]
         first = min((start for start, _ in self.spans.values()), default=0)
-        cells = [self._text[start : self._end(start)] for start, _ in kept]
-        return "\n".join([self._text[:first], *cells, "}"])
+        cells = [self.text[start : self._end(start)] for start, _ in kept]
+        return "\n".join([self.text[:first], *cells, "}"])
 
     def _end(self, start: int) -> int:
-        return group_end(self._text, self._text.index("{", start) + 1)
+        return group_end(self.text, self.text.index("{", start) + 1)
 
     def cell(self, name: str) -> Cell:
         start, end = self.spans[name]
-        group = parse_group(self._text[start:end], skip=_SKIPPED)
+        group = parse_group(self.text[start:end], skip=_SKIPPED)
         supplies = {
             pin.arguments[0]: self._supplies[pin.get("voltage_name")]
             for pin in group.all("pg_pin")
@@ -185,6 +205,16 @@ class _File:
         if template.get("variable_1") == "total_output_net_capacitance":
             slews, loads, values = loads, slews, values.T
         return Table(slews_ns=slews * self._ns, loads_ff=loads * self._ff, energies_fj=values)
+
+
+def _is_buffer(cell: Cell) -> bool:
+    functions = [pin.function for pin in cell.pins.values() if pin.function is not None]
+    return (
+        cell.register is None
+        and len(functions) == 1
+        and len(cell.pins) == 2
+        and functions[0].operator == "port"
+    )
 
 
 def _unit(head: Group, name: str, default: str) -> float:

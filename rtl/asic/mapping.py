@@ -114,8 +114,15 @@ class Mapper:
                 f"the library has no flip-flop for {name}; give all files of the library"
             ) from None
 
-    def map(self, clock_mhz: float) -> Mapped:
+    def map(self, clock_mhz: float, *, driver: str = "") -> Mapped:
         """Map to cells sized for a clock; equal clocks give equal netlists.
+
+        Parameters
+        ----------
+        clock_mhz : float
+        driver : str
+            The cell that registers and inputs are taken to drive as well as, so that they get
+            buffers where they have many loads.  Without one, they are taken to drive any load.
 
         Raises
         ------
@@ -123,8 +130,9 @@ class Mapper:
             Nothing is left to map.
         """
         period_ps = f"{1e6 / clock_mhz:.3f}"
-        stem = f"mapped_{period_ps}"
-        (self._folder / "abc.constr").write_text(f"set_load {_OUTPUT_LOAD_FF}\n")
+        stem = f"mapped_{period_ps}{driver}"
+        drive = f"set_driving_cell {driver}\n" if driver else ""
+        (self._folder / "abc.constr").write_text(f"{drive}set_load {_OUTPUT_LOAD_FF}\n")
         script = _ABC.format(period=period_ps)
         run_yosys(
             [

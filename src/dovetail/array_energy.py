@@ -166,6 +166,7 @@ def array_energy(
         clock_mhz=clock_mhz,
         stimulus=run.without_memories,
         thorough=False,
+        wide=True,
     )
     alone: dict[str, SynthesisReport] = {}
     parts = []

@@ -15,7 +15,8 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.errors import ToolError
 from dovetail.rtl.stimulus import Stimulus
-from dovetail.rtl.synth import synthesize
+from dovetail.rtl.synth import synthesize, synthesize_rtlil
+from dovetail.rtl.verilog import rtlil_modules
 from dovetail.tests.rtl.liberty import liberty
 
 
@@ -45,6 +46,20 @@ class Delay(wiring.Component):
         chain = [Signal(name=f"bit_{k}", reset_less=True) for k in range(self._bits)]
         m.d.sync += [later.eq(bit) for bit, later in zip([self.i, *chain], chain, strict=False)]
         m.d.comb += self.o.eq(chain[-1])
+        return m
+
+
+class Choice(wiring.Component):
+    """One register that chooses between two words of ``bits``."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"a": In(bits), "b": In(bits), "second": In(1), "o": Out(bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        second = Signal()
+        m.d.sync += second.eq(self.second)
+        m.d.comb += self.o.eq(Mux(second, self.b, self.a))
         return m
 
 
@@ -87,6 +102,20 @@ def test_registers_take_the_library_s_area_and_leakage(nangate: Path) -> None:
     assert report.cells == 4
     assert report.area_um2 == report.register_um2 == pytest.approx(4 * flop["area"])
     assert report.leakage_nw == pytest.approx(4 * flop["cell_leakage_power"], rel=0.02)
+
+
+def test_a_register_with_many_loads_gets_buffers_where_asked(nangate: Path) -> None:
+    modules = rtlil_modules(Choice(600), name="dut")
+    plain, wide = (
+        synthesize_rtlil(
+            modules, name="dut", liberty=[nangate], clock_mhz=500.0, thorough=False, wide=wide
+        )
+        for wide in (False, True)
+    )
+    # One flip-flop with hundreds of loads takes longer than two nanoseconds to move them.
+    assert wide.meets_clock and not plain.meets_clock
+    buffers = "inverters and buffers"
+    assert wide.area_by_class_um2[buffers] > 8 * cell(nangate, "BUF_X1")["area"]
 
 
 def test_clock_energy_does_not_depend_on_activity(nangate: Path) -> None:

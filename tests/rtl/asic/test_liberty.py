@@ -14,7 +14,7 @@ from dovetail.rtl.asic.cell import Corner
 from dovetail.rtl.asic.liberty import Library
 from dovetail.rtl.yosys import run_yosys
 from dovetail.tests.rtl.asic.tiny import TINY
-from dovetail.tests.rtl.liberty import liberty
+from dovetail.tests.rtl.liberty import liberty, library_files
 
 
 @pytest.fixture
@@ -41,6 +41,30 @@ def test_a_table_is_linear_between_its_points_and_beyond(tiny: Library) -> None:
     np.testing.assert_allclose(power.rise.at(slews, loads), want)
     np.testing.assert_allclose(power.fall.at(slews, loads), 10.0)
     assert (power.supply_voltage, power.related_pin) == (2.0, "A")
+
+
+def test_the_smallest_buffer_is_found_by_its_function(tmp_path: Path, tiny: Library) -> None:
+    with pytest.raises(ToolError, match=r"^the library has no buffer; give all files of"):
+        tiny.smallest_buffer()
+    inverter = TINY[TINY.index("cell (INV)") : TINY.index('cell ("AND2")')]
+    cells = [
+        inverter.replace("INV", name).replace('"!A"', '"A"').replace("1.5", area)
+        for name, area in (("LARGE", "4"), ("SMALL", "3"), ("EQUAL", "3"))
+    ]
+    (tmp_path / "more.lib").write_text(TINY.replace("cell (DFF)", "".join(cells) + "cell (DFF)"))
+    assert Library([tmp_path / "more.lib"]).smallest_buffer() == "EQUAL"
+
+
+@pytest.mark.parametrize(
+    ("node", "name"),
+    [
+        ("asap7", "HB1xp67_ASAP7_75t_R"),
+        ("nangate45", "BUF_X1"),
+        ("sky130hd", "sky130_fd_sc_hd__buf_1"),
+    ],
+)
+def test_the_smallest_buffer_of_a_real_library(node: str, name: str) -> None:
+    assert Library(library_files(node)).smallest_buffer() == name
 
 
 def test_corner_and_digest(tiny: Library) -> None:
