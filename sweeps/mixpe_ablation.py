@@ -2,14 +2,15 @@
 
 The paper does not separate them.  Here two placements of dequantisation and two kinds of PE make
 four cores, each in every group and with and without zero point, at equal PE count and at equal
-array area.  ``python -m dovetail.sweeps.mixpe_ablation STORE`` prints the decomposition of what
-``dovetail sweep mixpe_ablation_LIBRARY`` stored.
+array area.  ``python -m dovetail.sweeps.mixpe_ablation STORE`` prints what each step brings, of
+what ``dovetail sweep mixpe_ablation_LIBRARY`` stored; with ``--csv`` every term and interaction.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import floor
@@ -22,7 +23,7 @@ from dovetail.arch.cores import Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.mixpe import preset
 from dovetail.arch.technology import Technology, technology
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, DovetailError
 from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.sweeps.decompose import decompose
 from dovetail.sweeps.equal_area import BAND, equal_area_arrays
@@ -48,6 +49,15 @@ START: Mapping[str, Any] = {
     "zero_point": False,
 }
 """The baseline: the INT8 core in the format with the fewest scales."""
+
+STEPS: tuple[tuple[str, str, Any], ...] = (
+    ("dequantise after the group", "placement", "after"),
+    ("shift-and-add instead of a multiplier", "pe", "shift-add"),
+    ("groups of 64 instead of 128", "group", 64),
+    ("groups of 32 instead of 64", "group", 32),
+    ("a zero point", "zero_point", True),
+)
+"""From :data:`START` to MixPE in its finest format: what changes, and the factor's level."""
 
 _BASELINE: tuple[Core, int, int] = ("int8", 32, 32)
 _MOST_MHZ = 500.0  # the paper's clock
@@ -168,6 +178,54 @@ def decompositions(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
+def steps(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each of :data:`STEPS` does on top of those before it.
+
+    The first two make MixPE of the baseline; the others change the format that MixPE runs.
+
+    Returns
+    -------
+    DataFrame
+        ``network``, ``phase``, ``basis``, ``step``, and the :data:`METRICS`, each over its value
+        before the step: below 1 where less is needed.  The step ``total`` is the first two.
+    """
+    found = []
+    keys = ["network", "phase", "basis"]
+    for names, table in cells(rows).groupby(keys, sort=False):
+        level = dict(START)
+        values = [_cell(table, level)]
+        for _, factor, to in STEPS:
+            level[factor] = to
+            values.append(_cell(table, level))
+        pairs = [*zip(values, values[1:], strict=False), (values[0], values[2])]
+        for (title, *_), (before, after) in zip((*STEPS, ("total",)), pairs, strict=True):
+            found.append(dict(zip(keys, names, strict=True)) | {"step": title, **(after / before)})
+    return pd.DataFrame(found)
+
+
+def _cell(table: pd.DataFrame, level: Mapping[str, Any]) -> pd.Series:
+    chosen = table
+    for factor in FACTORS:
+        chosen = chosen[chosen[factor] == level[factor]]
+    return chosen.iloc[0][list(METRICS)].astype(float)
+
+
+def markdown(found: pd.DataFrame) -> str:
+    """:func:`steps` as a table."""
+    lines = [["workload", "at", "step", "time", "energy", "array area", "total area", "error"]]
+    lines.append(["---"] * 3 + ["--:"] * 5)
+    for row in found.to_dict("records"):
+        lines.append(
+            [
+                f"{row['network']} {row['phase']}",
+                row["basis"],
+                row["step"],
+                *(f"{row[metric]:.3f}" for metric in METRICS),
+            ]
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _common_clock_mhz(engine: GemmEngineConfig, table: Technology) -> float:
     """The fastest clock, in steps of 10 MHz, that the slowest core of the ablation meets."""
     fastest = min(
@@ -197,12 +255,25 @@ def _arrays(
                 yield core, height, width, group, group
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the steps, or with ``--csv`` the decompositions, of a store."""
     parser = argparse.ArgumentParser(prog="python -m dovetail.sweeps.mixpe_ablation")
     parser.add_argument("store", type=Path, help="what `dovetail sweep` made")
-    with Store.open(parser.parse_args().store) as store:
-        print(decompositions(points(store)).to_csv(index=False, float_format="%.4f"), end="")
+    parser.add_argument("--csv", action="store_true", help="every term and interaction, as CSV")
+    options = parser.parse_args(arguments)
+    try:
+        with Store.open(options.store) as store:
+            rows = points(store)
+        if options.csv:
+            text = decompositions(rows).to_csv(index=False, float_format="%.4f").rstrip()
+        else:
+            text = markdown(steps(rows))
+    except DovetailError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from dovetail.arch.mixpe import preset
 from dovetail.arch.technology import technology
 from dovetail.sweeps.axes import Sweep, Workload
@@ -15,16 +18,21 @@ WORKLOADS = (
 )
 
 
-def sweep() -> Sweep:
-    """Arrays of three areas, each core in every shape that has that area."""
+def sweep(library: str = TECHNOLOGY) -> Sweep:
+    """Arrays of three areas in one technology, each core in every shape that has that area.
+
+    They run at the clock for which the technology's units were sized, and at half of it.
+    """
+    table = technology(library)
     base = preset("w4a8-32x32")
-    arrays = arrays_as_large_as(base.engine, BASELINES, technology=technology(TECHNOLOGY))
+    engine = replace(base.engine, clock_mhz=table.clock_mhz)
+    arrays = arrays_as_large_as(engine, BASELINES, technology=table)
     return Sweep(
-        name="mixpe_vs_int8",
+        name="mixpe_vs_int8" if library == TECHNOLOGY else f"mixpe_vs_int8_{library}",
         question="At equal array area (within 5 % of an INT8 array of 8 x 8, 16 x 16 or 32 x 32), "
         "does MixPE W4A8 beat an INT8 multiplier array on LLaMA-2-7B prefill and decode?",
         system="mixpe",
-        base=base.to_dict(),
+        base=replace(base, engine=engine).to_dict(),
         axes={
             ("engine.core", "engine.rows", "engine.cols"): arrays,
             (
@@ -39,8 +47,12 @@ def sweep() -> Sweep:
             ),
             "engine.port_bits": (256, 512, 1024),
             "group": (32, 64, 128),
-            "engine.clock_mhz": (250.0, 500.0),
+            "engine.clock_mhz": (table.clock_mhz / 2, table.clock_mhz),
         },
         workloads=WORKLOADS,
-        technology=TECHNOLOGY,
+        technology=library,
     )
+
+
+asap7 = partial(sweep, "asap7")
+sky130hd = partial(sweep, "sky130hd")

@@ -101,7 +101,12 @@ _SYSTEMS = {
         accountings={"authors": "dovetail.sim.authors:account_as_authors"},
         sweeps={
             "demo": "dovetail.sweeps.demo:sweep",
+            "mixpe_ablation_asap7": "dovetail.sweeps.mixpe_ablation:asap7",
+            "mixpe_ablation_nangate45": "dovetail.sweeps.mixpe_ablation:nangate45",
+            "mixpe_ablation_sky130hd": "dovetail.sweeps.mixpe_ablation:sky130hd",
             "mixpe_vs_int8": "dovetail.sweeps.mixpe_vs_int8:sweep",
+            "mixpe_vs_int8_asap7": "dovetail.sweeps.mixpe_vs_int8:asap7",
+            "mixpe_vs_int8_sky130hd": "dovetail.sweeps.mixpe_vs_int8:sky130hd",
         },
         units=(
             "dequant.pe_w4a16",

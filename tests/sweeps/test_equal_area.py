@@ -9,42 +9,60 @@ from dovetail.arch.technology import technology
 from dovetail.errors import ConfigError
 from dovetail.reports.answer import EQUAL_AREA
 from dovetail.sweeps import demo, mixpe_vs_int8
+from dovetail.sweeps.axes import Sweep
 from dovetail.sweeps.equal_area import BAND, equal_area_arrays
 
 TABLE = technology("nangate45")
+SWEEPS = pytest.mark.parametrize(
+    ("sweep", "baselines"),
+    [
+        pytest.param(sweep, baselines, id=sweep.name)
+        for sweep, baselines in (
+            (demo.sweep(), demo.BASELINES),
+            (mixpe_vs_int8.sweep(), mixpe_vs_int8.BASELINES),
+            (mixpe_vs_int8.asap7(), mixpe_vs_int8.BASELINES),
+            (mixpe_vs_int8.sky130hd(), mixpe_vs_int8.BASELINES),
+        )
+    ],
+)
 
 
-@pytest.mark.parametrize("module", [demo, mixpe_vs_int8])
-def test_arrays_of_both_cores_have_the_area_of_a_baseline(module) -> None:
-    sweep = module.sweep()
+@SWEEPS
+def test_arrays_of_both_cores_have_the_area_of_a_baseline(
+    sweep: Sweep, baselines: tuple[tuple[int, int], ...]
+) -> None:
+    prices = technology(sweep.technology)
     base = preset("w4a8-32x32").engine
     targets = [
-        TABLE.array_um2(replace(base, core="int8", rows=rows, cols=cols))
-        for rows, cols in module.BASELINES
+        prices.array_um2(replace(base, core="int8", rows=rows, cols=cols))
+        for rows, cols in baselines
     ]
     seen = {(core, at): 0 for core in ("mixpe_w4a8", "int8") for at in range(len(targets))}
     arrays = next(iter(sweep.axes.values()))
     for core, rows, cols in arrays:
-        area = TABLE.array_um2(replace(base, core=core, rows=rows, cols=cols))
+        area = prices.array_um2(replace(base, core=core, rows=rows, cols=cols))
         at = min(range(len(targets)), key=lambda at: abs(area / targets[at] - 1))
         assert abs(area / targets[at] - 1) <= 0.05
         seen[core, at] += 1
     assert min(seen.values()) >= 1
 
 
-@pytest.mark.parametrize("module", [demo, mixpe_vs_int8])
-def test_every_array_can_be_built_with_some_buffers(module) -> None:
+@SWEEPS
+def test_every_array_can_be_built_with_some_buffers(
+    sweep: Sweep, baselines: tuple[tuple[int, int], ...]
+) -> None:
+    prices = technology(sweep.technology)
     built = set()
-    for candidate in module.sweep().points():
+    for candidate in sweep.points():
         array = tuple(candidate.settings[f"engine.{name}"] for name in ("core", "rows", "cols"))
         try:
             design = mixpe_design(candidate.design)
         except ConfigError as error:
             assert "_buffer_bytes=" in str(error)  # the only reason for which a point is refused
             continue
-        assert design.engine.clock_mhz <= TABLE.fmax_mhz(design.engine)
+        assert design.engine.clock_mhz <= prices.fmax_mhz(design.engine)
         built.add(array)
-    assert built == set(next(iter(module.sweep().axes.values())))
+    assert built == set(next(iter(sweep.axes.values())))
 
 
 def test_the_demo_can_be_certified_quickly() -> None:

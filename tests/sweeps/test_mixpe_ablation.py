@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,18 @@ from dovetail.arch.technology import Technology
 from dovetail.arch.units import CORE_UNITS
 from dovetail.errors import ConfigError
 from dovetail.sweeps import mixpe_ablation as module
-from dovetail.sweeps.mixpe_ablation import BASES, CORES, GROUPS, METRICS, cells, decompositions
+from dovetail.sweeps.mixpe_ablation import (
+    BASES,
+    CORES,
+    GROUPS,
+    METRICS,
+    STEPS,
+    cells,
+    decompositions,
+    main,
+    markdown,
+    steps,
+)
 from dovetail.tests.sweeps.pe_tables import table
 
 TIME = {"before": 2.0, "after": 1.0, "multiplier": 1.0, "shift-add": 1.0}
@@ -105,6 +117,31 @@ def test_the_gain_is_split_into_what_made_it(rows: pd.DataFrame) -> None:
     assert ratio["error", "zero_point"] == pytest.approx(0.75)
     assert ratio["error", "group"] == pytest.approx(0.5)
     assert ratio["energy_pj", "placement x pe"] == pytest.approx(1)
+
+
+def test_each_step_is_on_top_of_those_before(rows: pd.DataFrame) -> None:
+    found = steps(rows)
+    assert len(found) == 2 * len(BASES) * (len(STEPS) + 1)
+    chosen = found[(found["basis"] == "equal PEs") & (found["phase"] == "decode")]
+    assert chosen["step"].tolist() == [*(title for title, *_ in STEPS), "total"]
+    assert chosen["time_ms"].tolist() == pytest.approx([0.5, 1, 1, 1, 1, 0.5])
+    energy = [2 / 3, 0.8, 1.5 / 1.25, 2 / 1.5, 1, 2 / 3 * 0.8]
+    assert chosen["energy_pj"].tolist() == pytest.approx(energy)
+    assert chosen["error"].tolist() == pytest.approx([1, 1, 0.5**0.5, 0.5**0.5, 0.75, 1])
+    text = markdown(chosen).splitlines()
+    assert text[2] == (
+        "| n decode | equal PEs | dequantise after the group "
+        f"| 0.500 | 0.667 | 1.100 | {(5000 + 1126.4) / 6024:.3f} | 1.000 |"
+    )
+    assert len(text) == 2 + 6
+
+
+@pytest.mark.parametrize("options", [[], ["--csv"]])
+def test_the_command_says_in_one_line_what_is_wrong(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "none.sqlite"), *options]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_parts_of_every_decomposition_add_up(rows: pd.DataFrame) -> None:
