@@ -190,7 +190,8 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         ),
         (
             ["--technology", "7nm"],
-            r"^no technology named '7nm'; the technologies are asap7, nangate45, nangate45-250, sky130hd",
+            r"^no technology named '7nm'; the technologies are asap7, nangate45, nangate45-250, "
+            r"sky130hd",
         ),
         (["--technology", "7nm.toml"], r"^7nm\.toml: No such file or directory; give a readable T"),
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),

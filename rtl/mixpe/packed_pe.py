@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Two neighbouring W4A8 PEs around one FPGA DSP: an option that trades LUTs for DSPs."""
 
 from __future__ import annotations

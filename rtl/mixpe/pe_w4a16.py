@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """MixPE's W4A16 processing element: FP16 activation, INT4 weight, no multiplier and no aligner."""
 
 from __future__ import annotations
