@@ -87,8 +87,7 @@ def _to_bytes(lanes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     """Bytes of lanes of 4, 8 or 16 bits; two nibbles of a slice share a byte."""
     if bits == 4:
         nibbles = lanes & 15
-        packed: NDArray[np.uint8] = nibbles[:, :, 0::2] | nibbles[:, :, 1::2] << 4
-        return packed
+        return (nibbles[:, :, 0::2] | nibbles[:, :, 1::2] << 4).astype(np.uint8)
     return lanes.astype(f"<u{bits // 8}").view(np.uint8)
 
 

@@ -111,7 +111,8 @@ class _States:
             if pin.direction == "output" and pin.name in self._placed.toggles
         )
         rate = np.clip(next(stored, np.full(instances, share)), 0, 1)[:, None]
-        return np.where(changes, rate / share, (1 - rate) / (1 - share)) / states
+        found: Floats = np.where(changes, rate / share, (1 - rate) / (1 - share)) / states
+        return found
 
     def shares(self, powers: Sequence[InternalPower], output: Pin | None) -> list[Floats]:
         """Share of the states in which each table holds, by instance.
@@ -139,7 +140,8 @@ class _States:
         if output.function is None or name not in set(output.function.ports()):
             return np.asarray(True)
         low, high = self._cofactors(output.function, name)
-        return low != high
+        follows: NDArray[np.bool_] = low != high
+        return follows
 
     def is_rising(self, output: Pin, name: str) -> bool | None:
         """Whether the output rises with input ``name``; None where it depends on the others."""

@@ -54,7 +54,7 @@ class Energy:
 
     @property
     def total_pj(self) -> float:
-        return sum(getattr(self, field.name) for field in fields(self))
+        return float(sum(getattr(self, field.name) for field in fields(self)))
 
 
 def netlist_energy(

@@ -185,6 +185,7 @@ class _File:
     def _powers(self, group: Group, supplies: dict[str, float]) -> list[InternalPower]:
         tables = {table.kind: self._table(table) for table in group.groups}
         when = group.get("when")
+        related_pins: list[str | None] = [*group.get("related_pin").split()]
         return [
             InternalPower(
                 related_pin=related,
@@ -193,7 +194,7 @@ class _File:
                 rise=tables.get("rise_power", tables.get("power")),
                 fall=tables.get("fall_power", tables.get("power")),
             )
-            for related in group.get("related_pin").split() or [None]
+            for related in related_pins or [None]
         ]
 
     def _table(self, group: Group) -> Table:

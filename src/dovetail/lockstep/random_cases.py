@@ -5,6 +5,8 @@ Sizes are mostly the awkward ones: 1, a power of two, one more than a power of t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from dovetail.arch.cores import CORES, Core
@@ -39,7 +41,7 @@ def random_engine(index: int) -> GemmEngineConfig:
     core = _CORES[index % len(_CORES)]
     rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
     while True:
-        values = {
+        values: dict[str, Any] = {
             "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
             "sum_format": str(rng.choice(["fp16", "fp32"])) if CORES[core].floating else "fp32",
             "activation_buffer_bytes": 1 << int(rng.integers(6, 14)),
