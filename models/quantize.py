@@ -1,4 +1,4 @@
-"""Quantisers: INT4 weights in groups along k, INT8 activations per token.
+"""Quantisers: INT4 weights in groups along k, integer activations per token.
 
 Also the second step that only the INT8 baseline needs, weights dequantised to INT8 before the
 loop, as integer arithmetic that hardware repeats to the bit.
@@ -7,7 +7,7 @@ loop, as integer arithmetic that hardware repeats to the bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,22 +61,22 @@ class QuantizedWeights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedActivations:
-    """INT8 or INT4 activations: ``a[m, k] ~= scale[m] * codes[m, k]``.
+    """Integer activations: ``a[m, k] ~= scale[m] * codes[m, k]``.
 
     Attributes
     ----------
-    codes : int8, shape (m, k)
-        -127..127, or -7..7; symmetric.
+    codes : int8 or int16, shape (m, k)
+        -127..127, -7..7 or -32767..32767; symmetric.
     scale : float64, shape (m,)
         One per token (row); 0 where the whole row is zero.
     """
 
-    codes: NDArray[np.int8]
+    codes: NDArray[Any]
     scale: NDArray[np.float64]
 
     def dequantize(self) -> NDArray[np.float64]:
         """Return the activations that the codes stand for, float64 of shape (m, k)."""
-        return self.scale[:, None] * self.codes
+        return np.asarray(self.scale[:, None] * self.codes)
 
 
 def quantize_weights(w: ArrayLike, *, group: int, zero_point: bool) -> QuantizedWeights:
@@ -97,21 +97,20 @@ def quantize_weights(w: ArrayLike, *, group: int, zero_point: bool) -> Quantized
     zero_point : bool
         Codes 0..15 with a zero point per group; else -8..7.
     """
-    weights = _finite_matrix("w", w)
+    weights = finite_matrix("w", w)
     _check_group(group)
     starts = np.arange(0, weights.shape[1], group)
     high = np.maximum(np.maximum.reduceat(weights, starts, axis=1), 0.0)
     low = np.minimum(np.minimum.reduceat(weights, starts, axis=1), 0.0)
     ideal = high / 15 - low / 15 if zero_point else np.maximum(high / 7, np.abs(low) / 8)
-    base = ideal.max(axis=1) / SCALE_MAX
-
-    scale = np.rint(_divide(ideal, base[:, None]))
-    scale = np.where(ideal > 0, np.clip(scale, 1, SCALE_MAX), 0.0)
+    base, scale = integer_scales(ideal)
     step = base[:, None] * scale
-    zero = np.clip(np.rint(_divide(-low, step)), 0, 15) if zero_point else np.zeros_like(scale)
+    zero = (
+        np.clip(np.rint(divide_or_zero(-low, step)), 0, 15) if zero_point else np.zeros_like(scale)
+    )
 
     group_of_k = np.arange(weights.shape[1]) // group
-    code = np.rint(_divide(weights, step[:, group_of_k])) + zero[:, group_of_k]
+    code = np.rint(divide_or_zero(weights, step[:, group_of_k])) + zero[:, group_of_k]
     least, most = (0, 15) if zero_point else (-8, 7)
     return QuantizedWeights(
         codes=np.clip(code, least, most).astype(np.int8),
@@ -123,21 +122,43 @@ def quantize_weights(w: ArrayLike, *, group: int, zero_point: bool) -> Quantized
     )
 
 
-def quantize_activations(a: ArrayLike, *, bits: Literal[4, 8] = 8) -> QuantizedActivations:
-    """Quantise activations, one symmetric scale a token: ``max(abs(a)) / 127``, or ``/ 7``.
+def integer_scales(ideal: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Round steps to 12-bit multiples of one ``base`` an output channel, at least 1, half to even.
+
+    Parameters
+    ----------
+    ideal : float64, shape (n, groups)
+        0 or more.
+
+    Returns
+    -------
+    base : float64, shape (n,)
+        The largest step of the channel is 4095 of it.
+    scale : float64, shape (n, groups)
+        Whole numbers; 0 where the step is 0.
+    """
+    base = ideal.max(axis=1) / SCALE_MAX
+    scale = np.rint(divide_or_zero(ideal, base[:, None]))
+    return base, np.where(ideal > 0, np.clip(scale, 1, SCALE_MAX), 0.0)
+
+
+def quantize_activations(a: ArrayLike, *, bits: Literal[4, 8, 16] = 8) -> QuantizedActivations:
+    """Quantise activations, one symmetric scale a token: ``max(abs(a)) / (2^(bits-1) - 1)``.
 
     Parameters
     ----------
     a : float, shape (m, k)
         Activations, one row a token; finite.
     bits : int
-        8, or 4.
+        8, 4 or 16.
     """
-    activations = _finite_matrix("a", a)
+    activations = finite_matrix("a", a)
     most = (1 << (bits - 1)) - 1
     scale = np.abs(activations).max(axis=1) / most
-    codes = np.rint(_divide(activations, scale[:, None]))
-    return QuantizedActivations(codes=np.clip(codes, -most, most).astype(np.int8), scale=scale)
+    codes = np.clip(np.rint(divide_or_zero(activations, scale[:, None])), -most, most)
+    return QuantizedActivations(
+        codes=codes.astype(np.int16 if bits == 16 else np.int8), scale=scale
+    )
 
 
 def natural_weight_shift(zero_point: bool) -> int:
@@ -201,7 +222,7 @@ def _scaled_codes(
     return difference * scale.astype(np.int64)[:, group_of_k]
 
 
-def _divide(value: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
+def divide_or_zero(value: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide, with 0 where the step is 0: an all-zero group, or one that underflows."""
     shape = np.broadcast_shapes(value.shape, step.shape)
     return np.divide(value, step, out=np.zeros(shape), where=step > 0)
@@ -212,7 +233,7 @@ def _check_group(group: int) -> None:
         raise ConfigError(f"group={group!r} must be a power of two; set it to 32, 64 or 128")
 
 
-def _finite_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
+def finite_matrix(name: str, value: ArrayLike) -> NDArray[np.float64]:
     matrix = np.asarray(value, dtype=np.float64)
     if matrix.ndim != 2 or matrix.size == 0:
         raise ShapeError(
