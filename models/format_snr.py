@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.models.minilm import float_linear, minilm_forward, minilm_sentences
-from dovetail.models.pe_formats import PeFormat, multiply
+from dovetail.models.pe_formats import LayerFormat
 
 Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
 EVERY_TOKEN = 8
@@ -71,7 +71,7 @@ class _Powers:
         )
 
 
-def layer_snr(a: NDArray[np.float32], w: NDArray[np.float32], pe: PeFormat) -> Snr:
+def layer_snr(a: NDArray[np.float32], w: NDArray[np.float32], form: LayerFormat) -> Snr:
     """Measure one layer.
 
     Parameters
@@ -79,20 +79,20 @@ def layer_snr(a: NDArray[np.float32], w: NDArray[np.float32], pe: PeFormat) -> S
     a : float32, shape (m, k)
     w : float32, shape (n, k)
     """
-    return _powers(a, w, pe).snr()
+    return _powers(a, w, form).snr()
 
 
-def format_snr(pe: PeFormat, *, layers: Mapping[str, Layer] | None = None) -> dict[str, Snr]:
+def format_snr(form: LayerFormat, *, layers: Mapping[str, Layer] | None = None) -> dict[str, Snr]:
     """Measure every layer, and :data:`TOTAL`: the powers of all layers added.
 
     Parameters
     ----------
-    pe : PeFormat
+    form : LayerFormat
     layers : mapping of str to (a, w), optional
         Operands of each layer; :func:`minilm_layers` without it.
     """
     powers = {
-        name: _powers(a, w, pe)
+        name: _powers(a, w, form)
         for name, (a, w) in (minilm_layers() if layers is None else layers).items()
     }
     first, *others = powers.values()
@@ -116,9 +116,9 @@ def minilm_layers() -> Mapping[str, Layer]:
     return layers
 
 
-def _powers(a: NDArray[np.float32], w: NDArray[np.float32], pe: PeFormat) -> _Powers:
+def _powers(a: NDArray[np.float32], w: NDArray[np.float32], form: LayerFormat) -> _Powers:
     exact = a.astype(np.float64) @ w.astype(np.float64).T
-    product = multiply(a, w, pe)
+    product = form.multiply(a, w)
     return _Powers(
         signal=_power(exact),
         noise=_power(product.result - exact),

@@ -7,7 +7,7 @@ integer in units of its output channel's base, activations have a scale a token.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,13 @@ _PAIRS = (
     ("int8", "int8"),
     ("fp16", "fp16"),
 )
+
+
+class LayerFormat(Protocol):
+    """Number formats that a linear layer can be computed in; hashable."""
+
+    def multiply(self, a: NDArray[np.floating], w: NDArray[np.floating]) -> Product:
+        """Multiply ``a`` of shape (m, k) by ``w`` of shape (n, k) in these formats."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,10 @@ class PeFormat:
                 f"activations={self.activations!r}; it takes "
                 f"{', '.join(f'{weight} x {activation}' for weight, activation in _PAIRS)}"
             )
+
+    def multiply(self, a: NDArray[np.floating], w: NDArray[np.floating]) -> Product:
+        """Multiply real operands; see :func:`multiply`."""
+        return multiply(a, w, self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.models.minilm import float_linear, minilm_forward, minilm_sentences
-from dovetail.models.pe_formats import Order, PeFormat, multiply
+from dovetail.models.pe_formats import LayerFormat, Order, PeFormat
 
 GROUPS = (32, 64, 128)
 _ORDERS: tuple[Order, ...] = ("after", "before")
@@ -28,7 +28,7 @@ class QuantizationError:
 
     Attributes
     ----------
-    pe : PeFormat
+    form : LayerFormat
     mean_cosine, min_cosine : float
         Between the two embeddings of a sentence, over the sentences.
     snr_db : mapping of str to float
@@ -38,7 +38,7 @@ class QuantizationError:
         Of the token states after the last layer, with every linear layer quantised.
     """
 
-    pe: PeFormat
+    form: LayerFormat
     mean_cosine: float
     min_cosine: float
     snr_db: Mapping[str, float]
@@ -51,11 +51,11 @@ class QuantizationError:
 
 
 @cache
-def quantization_error(pe: PeFormat) -> QuantizationError:
-    """Measure the error of a PE's formats; a result is kept for the life of the process."""
+def quantization_error(form: LayerFormat) -> QuantizationError:
+    """Measure the error of number formats; a result is kept for the life of the process."""
 
     def quantized(name: str, a: NDArray[np.float32], w: NDArray[np.float32]) -> NDArray[np.float32]:
-        return multiply(a, w, pe).result.astype(np.float32)
+        return form.multiply(a, w).result.astype(np.float32)
 
     snr_db: dict[str, float] = {}
 
@@ -68,7 +68,7 @@ def quantization_error(pe: PeFormat) -> QuantizationError:
     result = minilm_forward(minilm_sentences(), linear=quantized)
     cosine = np.sum(reference.embeddings * result.embeddings, axis=1, dtype=np.float64)
     return QuantizationError(
-        pe=pe,
+        form=form,
         mean_cosine=float(cosine.mean()),
         min_cosine=float(cosine.min()),
         snr_db=MappingProxyType(snr_db),
