@@ -21,6 +21,7 @@ from dovetail.models.floating import (
     multiply,
     round_output,
     rounded_sum,
+    sum_in_order,
     to_float,
 )
 from dovetail.tests.models.exact_rounding import nearest, value_of
@@ -210,6 +211,20 @@ def test_a_dot_product_rounds_after_each_product_in_ascending_order(form: FloatF
     np.testing.assert_array_equal(dot(a, b, form), sums)
 
 
+@FORMATS
+def test_terms_are_added_in_order(form: FloatFormat) -> None:
+    rng = np.random.default_rng(8)
+    terms = rng.standard_normal((40, 5)) * 2.0 ** rng.integers(-12, 12, (40, 5))
+    sums = [0] * 5
+    for row in terms:
+        for n, term in enumerate(row):
+            sums[n] = nearest(Fraction(term) + value_of(sums[n], form), form)  # type: ignore[operator]
+    assert sum_in_order(terms, form).tolist() == sums
+    assert sum_in_order(terms[::-1], form).tolist() != sums
+    assert sum_in_order(np.zeros((0, 2)), form).tolist() == [0, 0]
+    assert sum_in_order(np.full((2, 1), -0.0), form).tolist() == [0]
+
+
 def test_a_dot_product_of_special_numbers() -> None:
     a = np.array([[np.inf, 1.0], [np.nan, 1.0], [-0.0, -0.0], [60000.0, 60000.0]])
     b = np.array([[1.0, -1.0], [0.0, 1.0]])
@@ -250,6 +265,10 @@ def test_compiled_kernels_agree_with_their_python_source() -> None:
     limits = floating._limits(FP16)
     for x, y in rng.standard_normal((200, 2)) * 2.0 ** rng.integers(-30, 18, (200, 2)):
         assert floating._rounded(x, y, *limits) == floating._rounded.py_func(x, y, *limits)
+    terms, compiled, python = rng.standard_normal((9, 4)), np.zeros(4), np.zeros(4)
+    floating._sum_rows(terms, compiled, *limits)
+    floating._sum_rows.py_func(terms, python, *limits)
+    np.testing.assert_array_equal(compiled, python)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +291,11 @@ def test_refuses_operands_that_do_not_meet() -> None:
         r"with one k$",
     ):
         dot(np.zeros((2, 3)), np.zeros((4, 5)), FP16)
+
+
+def test_refuses_terms_that_are_no_matrix() -> None:
+    with pytest.raises(ShapeError, match=r"^terms have shape \(3,\); they must be \(terms, n\)$"):
+        sum_in_order(np.zeros(3), FP16)
 
 
 @pytest.mark.parametrize("shift", [-1, 64])
