@@ -19,7 +19,7 @@ from dovetail.models.lut.mpgemm import (
     mpgemm_lut_floating,
 )
 from dovetail.models.mpgemm import GemmOperands
-from tests.models.exact_rounding import nearest, value_of
+from dovetail.tests.models.exact_rounding import nearest, value_of
 
 LEVELS: tuple[Levels, ...] = ("odd", "twos_complement", "zero_point")
 

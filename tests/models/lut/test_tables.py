@@ -19,7 +19,7 @@ from dovetail.models.lut.tables import (
     quantize_integer_tables,
     table_entry_bits,
 )
-from tests.models.exact_rounding import nearest, value_of
+from dovetail.tests.models.exact_rounding import nearest, value_of
 
 LUT_K = range(2, 9)
 
