@@ -1,0 +1,1 @@
+"""The deformable-convolution system: what its operators and its engine compute."""
