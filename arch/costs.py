@@ -29,7 +29,7 @@ class Range(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class Figure:
+class Sourced:
     """One number; its unit is part of the name of the field that holds it.
 
     Attributes
@@ -37,20 +37,10 @@ class Figure:
     value : float
     source : str
         Where the number comes from and under which conditions.
-    node_nm : float, optional
-        Feature size of the technology that the number belongs to; absent off the chip.
-    uncertainty : float, optional
-        Relative; the true value is taken to lie within ``value * (1 -+ uncertainty)``.
-    low, high : float, optional
-        Bounds, instead of ``uncertainty``.
     """
 
     value: Positive
     source: Text
-    node_nm: Positive | None = None
-    uncertainty: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    low: Positive | None = None
-    high: Positive | None = None
 
     @field_validator("source", mode="after")
     @classmethod
@@ -62,6 +52,26 @@ class Figure:
         if source not in sources:
             raise ValueError(f"source {source!r} is not in [sources]; add it there, as text")
         return sources[source]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Figure(Sourced):
+    """A number with its uncertainty.
+
+    Attributes
+    ----------
+    node_nm : float, optional
+        Feature size of the technology that the number belongs to; absent off the chip.
+    uncertainty : float, optional
+        Relative; the true value is taken to lie within ``value * (1 -+ uncertainty)``.
+    low, high : float, optional
+        Bounds, instead of ``uncertainty``.
+    """
+
+    node_nm: Positive | None = None
+    uncertainty: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    low: Positive | None = None
+    high: Positive | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Figure:
