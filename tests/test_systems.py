@@ -39,6 +39,14 @@ def test_every_sweep_goes_by_its_name(entry: systems.System) -> None:
         assert (sweep.name, sweep.system) == (name, entry.name)
 
 
+def test_every_paper_is_there_once_with_its_rows() -> None:
+    of_systems = [name for entry in ENTRIES for name in entry.papers]
+    assert len(set(of_systems)) == len(of_systems)
+    assert set(of_systems) <= set(systems.papers())
+    for path in systems.papers().values():
+        assert callable(systems.resolve(path)), path
+
+
 def test_every_unit_can_be_built_and_every_one_that_can_is_listed() -> None:
     assert sorted({name for entry in ENTRIES for name in entry.units}) == sorted(units())
 

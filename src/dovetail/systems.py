@@ -138,6 +138,17 @@ _SYSTEMS = {
 }
 
 
+_OTHER_PAPERS = {"lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows"}
+"""Papers with rows that need no registered system, as in :attr:`System.papers`."""
+
+
+def papers() -> dict[str, str]:
+    """Every paper's name and its ``() -> rows``."""
+    return _OTHER_PAPERS | {
+        name: path for entry in _SYSTEMS.values() for name, path in entry.papers.items()
+    }
+
+
 def register(entry: System) -> None:
     """Add a system of one's own to this process; its name must be new."""
     if entry.name in _SYSTEMS:

@@ -15,7 +15,7 @@ def list_all(json: AsJson = False) -> None:
     from dovetail.arch.technology import technologies
     from dovetail.commands.output import print_json, print_table
     from dovetail.models.networks.registry import network_names
-    from dovetail.systems import resolve, systems
+    from dovetail.systems import papers, resolve, systems
 
     data: dict[str, Any] = {
         "systems": {entry.name: entry.title for entry in systems()},
@@ -25,7 +25,7 @@ def list_all(json: AsJson = False) -> None:
         "technologies": list(technologies()),
         "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
         "units": sorted({name for entry in systems() for name in entry.units}),
-        "papers": sorted(name for entry in systems() for name in entry.papers),
+        "papers": sorted(papers()),
     }
     if json:
         print_json(data)

@@ -25,13 +25,13 @@ def reproduce(
 
     from dovetail.errors import ConfigError
     from dovetail.reports.reproduce import render_table, to_json
-    from dovetail.systems import resolve, systems
+    from dovetail.systems import papers, resolve
 
-    papers = {name: path for entry in systems() for name, path in entry.papers.items()}
-    if paper is not None and paper not in papers:
-        raise ConfigError(f"no paper named {paper!r}; the papers are {', '.join(sorted(papers))}")
-    wanted = [paper] if paper is not None else sorted(papers)
-    rows = [row for name in wanted for row in resolve(papers[name])()]
+    known = papers()
+    if paper is not None and paper not in known:
+        raise ConfigError(f"no paper named {paper!r}; the papers are {', '.join(sorted(known))}")
+    wanted = [paper] if paper is not None else sorted(known)
+    rows = [row for name in wanted for row in resolve(known[name])()]
     if json:
         print(to_json(rows))
     else:
