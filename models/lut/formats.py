@@ -9,6 +9,7 @@ from dovetail.errors import ConfigError
 
 Levels = Literal["odd", "twos_complement", "zero_point"]
 Table = Literal["exact", "int8"]
+Additions = Literal["ascending", "pairs"]
 
 MAX_WEIGHT_BITS = 8
 LEAST_LUT_K, MOST_LUT_K = 2, 8
@@ -30,18 +31,23 @@ class LutFormat:
         Activations of one table, 2 to 8; it has ``2^(lut_k - 1)`` entries.
     table : str
         ``exact`` entries, or ``int8``: rounded to 8 bits with one power-of-two scale a table.
+    additions : str
+        How the activations of a step are summed where each addition is rounded.  ``ascending``:
+        one after the other, as tables are made.  ``pairs``: in a tree, as the bit-serial baseline
+        does, which has no table but adds for each lookup what an entry would hold.
     """
 
     weight_bits: int
     levels: Levels = "odd"
     lut_k: int = 4
     table: Table = "exact"
+    additions: Additions = "ascending"
 
     def __post_init__(self) -> None:
         check_weight_bits(self.weight_bits)
         check_lut_k(self.lut_k)
-        for name, choices in (("levels", get_args(Levels)), ("table", get_args(Table))):
-            value = getattr(self, name)
+        for name, kind in (("levels", Levels), ("table", Table), ("additions", Additions)):
+            value, choices = getattr(self, name), get_args(kind)
             if value not in choices:
                 raise ConfigError(
                     f"{name}={value!r} must be one of {', '.join(choices)}; change {name}"

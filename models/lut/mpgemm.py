@@ -117,7 +117,7 @@ def accumulate_lut_floating(
     shape = (len(activations), len(operands.weights))
     total = np.zeros(shape, dtype=np.uint32)
     for part, scale, zero in _groups(operands, form):
-        tables = fp16_tables(activations[:, part], form.lut_k)
+        tables = fp16_tables(activations[:, part], form.lut_k, form.additions)
         numbers, table_scale = to_float(tables, FP16), None
         if form.table == "int8":
             quantized = quantize_fp16_tables(tables)

@@ -11,6 +11,7 @@ scale a table; that the scale is a power of two, and all roundings, are Dovetail
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TypeVar
 
 import numpy as np
@@ -18,8 +19,8 @@ from numpy.typing import NDArray
 
 from dovetail.arch.number_formats import FP16
 from dovetail.errors import ShapeError
-from dovetail.models.floating import from_float, rounded_sum, to_float
-from dovetail.models.lut.formats import check_lut_k
+from dovetail.models.floating import add, from_float, to_float
+from dovetail.models.lut.formats import Additions, check_lut_k
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -77,26 +78,38 @@ def integer_tables(activations: NDArray[np.integer], lut_k: int) -> NDArray[np.i
     return np.asarray(groups @ _signs(lut_k).T)
 
 
-def fp16_tables(activations: NDArray[np.float64], lut_k: int) -> NDArray[np.uint16]:
-    """Tables of FP16 entries: the signed activations added by ascending k, rounding each addition.
+def fp16_tables(
+    activations: NDArray[np.float64], lut_k: int, additions: Additions = "ascending"
+) -> NDArray[np.uint16]:
+    """Tables of FP16 entries: sums of the signed activations, rounding each addition.
 
     Parameters
     ----------
     activations : float64, shape (m, k)
         Numbers that FP16 holds.  What is missing of the last step is +0.
     lut_k : int
+    additions : str
+        ``ascending``: by ascending k, one after the other.  ``pairs``: neighbours in pairs, their
+        sums in pairs again; an odd one out waits.
 
     Returns
     -------
     uint16, shape (m, steps, 2^(lut_k-1))
-        Bits of FP16.  The first activation is taken as it is, so an entry may be -0.
+        Bits of FP16.  Nothing is added to a first activation, so an entry may be -0.
     """
     groups = _steps(np.asarray(activations, dtype=np.float64), lut_k)
     signs = _signs(lut_k)
-    bits = from_float(groups[:, :, None, 0] * signs[:, 0], FP16)
-    for j in range(1, lut_k):
-        bits = rounded_sum(to_float(bits, FP16), groups[:, :, None, j] * signs[:, j], FP16)
-    return bits
+    terms = [from_float(groups[:, :, None, j] * signs[:, j], FP16) for j in range(lut_k)]
+    if additions == "ascending":
+        return reduce(_add, terms)
+    while len(terms) > 1:
+        pairs = [_add(*terms[j : j + 2]) for j in range(0, len(terms) - 1, 2)]
+        terms = pairs + terms[2 * len(pairs) :]
+    return terms[0]
+
+
+def _add(x: NDArray[np.uint16], y: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    return add(x, to_float(y, FP16), FP16)
 
 
 def quantize_integer_tables(tables: NDArray[np.int64]) -> QuantizedTables:

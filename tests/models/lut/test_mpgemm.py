@@ -252,6 +252,15 @@ def test_floating_point_rounds_as_stated(
                 assert Fraction(float(got[i, j])) == total
 
 
+def test_the_adder_tree_of_the_bit_serial_baseline() -> None:
+    """2048 + 1 rounds to 2048, so one after the other loses both ones that a pair adds to 2."""
+    a = np.array([[2048.0, 0.0, 1.0, 1.0]]).astype(np.float16).view(np.uint16)
+    for additions, want in (("ascending", 2048.0), ("pairs", 2050.0)):
+        form = LutFormat(weight_bits=1, additions=additions)  # type: ignore[arg-type]
+        got = accumulate_lut_floating(one_row(a, [1, 1, 1, 1], 4), form, FP32)
+        assert got.view(np.float32)[0, 0] == want
+
+
 def exponent_of(part: list[Fraction], lut_k: int) -> int:
     """Smallest exponent from -24 on with every rounded entry of the FP16 table within +-127."""
     table = [

@@ -71,8 +71,8 @@ def test_any_shape_and_weights(bits: int, levels: Levels, k: int, seed: int) -> 
     assert got.codes.shape == (2, k) and got.scale.shape == got.zero.shape == (2, -(-k // 8))
     assert got.codes.max() < 1 << bits and 0 <= got.zero.min() <= got.zero.max() < 1 << bits
     assert np.isfinite(got.dequantize()).all()
-    # The widest step is one of those tried, and loses at most half a step of 6 / (2^b - 1) a weight;
-    # two's complement has one level less above zero, so a step of up to twice that.
+    # The widest step is one of those tried, and loses at most half of 6 / (2^b - 1) a weight; two's
+    # complement has one level less above zero, so a step of up to twice that.
     step = 6 / ((1 << bits) - 1) if bits > 1 or levels != "twos_complement" else 6
     lost = ((w - got.dequantize()) ** 2).sum()
     assert lost <= w.size * (step / 2 if levels != "twos_complement" else step) ** 2 * 1.01

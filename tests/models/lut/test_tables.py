@@ -97,6 +97,34 @@ def test_an_fp16_entry_is_rounded_once_an_addition(lut_k: int, seed: int) -> Non
                 assert to_float(got[m, step, index], FP16) == to_float(bits, FP16)
 
 
+def pair_sum(values: list[Fraction]) -> Fraction | None:
+    """Neighbours in pairs, again and again, an odd one out waits; None where a sum overflows."""
+    while len(values) > 1:
+        sums = []
+        for j in range(0, len(values) - 1, 2):
+            number = value_of(nearest(values[j] + values[j + 1], FP16), FP16)
+            if number is None:
+                return None
+            sums.append(number)
+        values = sums + values[2 * len(sums) :]
+    return values[0]
+
+
+@pytest.mark.parametrize("lut_k", LUT_K)
+def test_pairs_are_rounded_as_pairs(lut_k: int) -> None:
+    differ = 0
+    for seed in range(4):
+        a = np.clip(numbers(lut_k, seed), -1000, 1000)  # no overflow
+        got = fp16_tables(a.astype(np.float64), lut_k, "pairs")
+        differ += int((got != fp16_tables(a.astype(np.float64), lut_k)).sum())
+        for m, row in enumerate(a):
+            part = [Fraction(float(x)) for x in row[:lut_k]]
+            for index, signs in enumerate(choices(lut_k)[: 1 << lut_k - 1]):
+                want = pair_sum([s * x for s, x in zip(signs, part, strict=True)])
+                assert value_of(int(got[m, 0, index]), FP16) == want
+    assert (differ > 0) == (lut_k > 3)  # up to three, pairs and one after the other are the same
+
+
 def test_what_is_no_number_in_fp16() -> None:
     inf, nan = np.inf, np.nan
     bits = fp16_tables(np.array([[inf, 1.0], [inf, inf], [nan, 1.0], [0.0, 0.0]]), 2)[:, 0]

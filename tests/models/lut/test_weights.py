@@ -112,6 +112,10 @@ def test_a_table_takes_two_to_eight_activations(lut_k: Any) -> None:
     [
         (lambda: LutFormat(weight_bits=2, levels="even"), "levels='even' must be one of odd,"),  # type: ignore[arg-type]
         (lambda: LutFormat(weight_bits=2, table="int4"), "table='int4' must be one of exact,"),  # type: ignore[arg-type]
+        (
+            lambda: LutFormat(weight_bits=2, additions="any"),
+            "additions='any' must be one of ascending,",
+        ),  # type: ignore[arg-type]
         (lambda: recentre(np.array([4], np.uint8), 2), "code=4 must be from 0 to 3 for weight_b"),
         (lambda: recentre(np.array([-1], np.int8), 2), "weights are int8; codes of a LUT core"),  # type: ignore[arg-type]
         (lambda: codes_of_signed(np.array([2]), 2), "weight=2 must be from -2 to 1 for weight_bi"),
