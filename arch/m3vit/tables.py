@@ -38,11 +38,11 @@ EPSILON = round(1e-6 * 2**SQUARE_FRACTION_BITS)
 def gelu_delta_rom() -> tuple[int, ...]:
     """``ReLU(a) - GELU(a) = a (1 - Phi(a))`` for ``a = 0, 1/32 ... 5.5``, in 22-bit fractions.
 
-    Truncated, as a C++ literal becomes an ``ap_ufixed<22, 0>``.
+    Rounded to nearest, as the literals of Edge-MoE's table are.
     """
     points = (index / 2**GELU_STEP_BITS for index in range(GELU_ENTRIES))
     return tuple(
-        math.floor(a * math.erfc(a / math.sqrt(2)) / 2 * 2**FEATURE.fraction_bits) for a in points
+        round(a * math.erfc(a / math.sqrt(2)) / 2 * 2**FEATURE.fraction_bits) for a in points
     )
 
 
