@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ from dovetail.models.m3vit.fixed_linear import (
 from dovetail.models.m3vit.fixed_norm import FixedNorm, fixed_layer_norm
 from dovetail.models.m3vit.gate import task_embedding
 from dovetail.models.m3vit.image import Pixels
+from dovetail.models.m3vit.order import Batch, by_expert
 from dovetail.models.m3vit.weights import Block, Linear, Norm, Weights
 
 
@@ -78,7 +80,7 @@ def fixed_encode(
             chosen = fixed_gate(_with(y, beside), gate, config.top_k)
             routing[layer] = chosen
             experts = {e: _pair(block.experts[e]) for e in np.unique(chosen.experts)}
-            x = wrap(x + fixed_mixture(y, experts, chosen), FEATURE)
+            x = wrap(x + fixed_mixture(y, experts, by_expert(*chosen)), FEATURE)
         else:
             x = wrap(x + fixed_feed_forward(y, *_pair(block.mlp)), FEATURE)
         hidden.append(x)
@@ -91,22 +93,24 @@ def fixed_feed_forward(x: Integers, first: FixedLinear, second: FixedLinear) -> 
 
 
 def fixed_mixture(
-    x: Integers, experts: dict[int, tuple[FixedLinear, FixedLinear]], chosen: FixedRouting
+    x: Integers,
+    experts: dict[int, tuple[FixedLinear, FixedLinear]],
+    batches: Iterable[Batch[np.int64]],
 ) -> Integers:
-    """The MoE layer: each expert over its whole queue, experts in ascending order.
+    """The MoE layer; any order of batches gives the same bits, since wrapping sums commute.
 
     Parameters
     ----------
     x : int64, shape (tokens, width)
     experts : dict of int to the two layers of an expert
-        Those that ``chosen`` names.
-    chosen : FixedRouting
+        Those that ``batches`` name.
+    batches : iterable of Batch
+        Of :mod:`dovetail.models.m3vit.order`, scores in fixed<32,10>.
     """
     result = np.zeros_like(x)
-    for expert in np.unique(chosen.experts):
-        tokens, places = np.nonzero(chosen.experts == expert)
-        values = fixed_feed_forward(x[tokens], *experts[int(expert)])
-        scatter_add(result, tokens, chosen.scores[tokens, places], values)
+    for expert, tokens, scores in batches:
+        values = fixed_feed_forward(x[tokens], *experts[expert])
+        scatter_add(result, tokens, scores, values)
     return result
 
 
