@@ -26,7 +26,7 @@ ENTRY_BITS = 8
 """Of quantised entries, -127 to 127."""
 
 ORIGIN = FP16.least_exponent
-"""Power of two of a quantised table of FP16 numbers whose exponent is 0: their last bit's weight."""
+"""Power of two of a quantised table of FP16 numbers with exponent 0: that of their last bit."""
 
 LEAST_K, MOST_K = 2, 8
 
@@ -62,9 +62,7 @@ def float_table(lut_k: int, form: FloatFormat) -> data.ArrayLayout:
 
 def highest_exponent(largest: int) -> int:
     """Least ``e`` with which ``largest / 2**e``, rounded half to even, is at most 127."""
-    return next(
-        e for e in range(largest.bit_length()) if 2 * largest < 255 << e or not largest >> 7
-    )
+    return next(e for e in range(largest.bit_length()) if 2 * largest < 255 << e)
 
 
 # Entries are below 2^16, in units of ``2**ORIGIN``.

@@ -72,6 +72,8 @@ def test_float_tables(lut_k: int) -> None:
         for _ in range(6):
             values = (rng.standard_normal(lut_k) * 2.0**scale).astype(np.float16)
             steps.append([int(code) for code in values.view(np.uint16)])
+    # Large activations that cancel, and leave entries far below the largest.
+    steps += [[0x7000, 0x7000, *[small] * (lut_k - 2)] for small in range(0x0001, 0x7000, 0x0801)]
     steps += [[0x7C00] + [1] * (lut_k - 1), [1] * (lut_k - 1) + [0x7E01]]
 
     async def check(ctx: Any) -> None:

@@ -1,4 +1,4 @@
-"""rtl/lut/quantised_lookup.py against integers, and against exact fractions rounded once a table."""
+"""rtl/lut/quantised_lookup.py against integers, and against sums rounded once a table."""
 
 from __future__ import annotations
 
