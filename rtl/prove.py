@@ -7,7 +7,7 @@ the two cannot differ, for any operands, or finds operands for which they do.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,14 @@ class Miter(wiring.Component):
         Signals that must be equal, by name in the flattened miter.
     has_state : bool
         The equations hold from reset on and, if they hold in one cycle, in the next.
+    cases : sequence of dict of str to int
+        Inputs that are set, one case after the other; together they are all values of those inputs.
     """
 
     claim: str
     equations: Mapping[str, str]
     has_state = False
+    cases: Sequence[Mapping[str, int]] = ({},)
 
 
 def prove(miter: Miter) -> None:
@@ -75,7 +78,11 @@ def prove(miter: Miter) -> None:
             (folder / f"{index}.il").write_text(text)
             commands.append(f"read_rtlil {index}.il")
         commands += ["hierarchy -check -top miter", "proc", "flatten"]
-        commands.append(f"tee -o proof.log {' '.join([*command, 'miter'])}")
+        if not miter.has_state:
+            commands.append("delete */t:$*dff*")  # registers hold anything
+        for case in miter.cases:
+            given = [f"-set {name} {value}" for name, value in case.items()]
+            commands.append(f"tee -o proof.log {' '.join([*command, *given, 'miter'])}")
         try:
             run_yosys(commands, folder=folder)
         except ToolError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth import Const, Module, Signal, Value, signed
 
+from dovetail.rtl.dot.planes import add_signed
 from dovetail.rtl.dot.unit import MAX_PLANES, BroadcastUnit
-from dovetail.rtl.lut.table import integer_table
+from dovetail.rtl.lut.table import full_integer_table, integer_table
 
-__all__ = ["LookupUnit", "selected"]
+__all__ = ["FullLookupUnit", "LookupUnit", "selected"]
 
 
 def selected(m: Module, unit: BroadcastUnit, *, inverted: bool) -> tuple[Any, Value]:
@@ -49,7 +50,8 @@ class LookupUnit(BroadcastUnit):
         :class:`~dovetail.rtl.dot.unit.BroadcastUnit`.
     :Throughput: one plane of a step per cycle.
     :Ready path: none.
-    :Reference: ``sum_k q'_k a_k`` with ``q' = sum_i 2**i (2 b_i - 1)``, exactly.
+    :Reference: ``sum_k q'_k a_k`` with ``q' = sum_i 2**i (2 b_i - 1)``, exactly; the symmetric
+        table is proved to be the direct sum by :func:`dovetail.rtl.lut.prove.prove_lookup`.
 
     Parameters
     ----------
@@ -105,26 +107,54 @@ class LookupUnit(BroadcastUnit):
         )
 
 
-def add_signed(
-    m: Module, accumulated: Value, value: Value, negative: Value, *, shift: Value, most: int
-) -> Value:
-    """Add or subtract ``value << shift`` with one adder, where ``shift`` is at most ``most``.
+class FullLookupUnit(BroadcastUnit):
+    """The conventional LUT unit: a table with every sum, looked up by bits that mean 0 and 1.
 
-    A negated number is its inverse and one, whatever the shift: inverse ones are shifted in, and
-    the one is the adder's carry.
+    :Latency: 1 cycle from the last slice of a segment to ``sum_o``.
+    :Throughput: one plane of a step per cycle.
+    :Ready path: none.
+    :Reference: ``sum_k q_k a_k`` of unsigned or two's-complement weights, exactly.
+
+    Parameters
+    ----------
+    lut_k, activation_bits, sum_bits, max_planes, drains
+        As of :class:`LookupUnit`.
+    signed_weights : bool
+        Weights are two's complement: the last plane of a step is subtracted.
+
+    Members
+    -------
+    a_i : full_integer_table(lut_k, activation_bits)
+    w_i : unsigned(lut_k)
+        One bit of each weight, k index 0 in bit 0.
+    control_i, sum_control_i, drain_i, shift_i, shift_o, sum_i, sum_o
+        As of :class:`~dovetail.rtl.dot.unit.BroadcastUnit`.
     """
-    shifted: Value = Signal(signed(len(value)), name="signed_value")
-    m.d.comb += shifted.eq(value ^ negative.replicate(len(value)))
-    for stage in range(most.bit_length()):
-        by = 1 << stage
-        wider = Signal(signed(len(shifted) + by), name=f"shifted_{by}")
-        moved = Cat(negative.replicate(by), shifted).as_signed()
-        m.d.comb += wider.eq(Mux(shift[stage], moved, shifted))
-        shifted = wider
-    if len(shifted) > len(value) + most:  # of a number of planes that is no power of two
-        shifted = shifted[: len(value) + most].as_signed()
-    total = Signal(len(accumulated) + 1, name="total_and_carry")
-    m.d.comb += total.eq(
-        Cat(Const(1, 1), accumulated).as_signed() + Cat(negative, shifted).as_signed()
-    )
-    return total[1:]
+
+    def __init__(
+        self,
+        *,
+        lut_k: int,
+        activation_bits: int,
+        sum_bits: int,
+        max_planes: int = MAX_PLANES,
+        signed_weights: bool = False,
+        drains: bool = True,
+    ) -> None:
+        self._max_planes = max_planes
+        self._signed = signed_weights
+        super().__init__(
+            full_integer_table(lut_k, activation_bits),
+            weight_bits=lut_k,
+            sum_shape=signed(sum_bits),
+            drains=drains,
+        )
+
+    def product(self, m: Module) -> tuple[Value, Value]:
+        control: Any = self.control_i
+        return self.a_i[self.w_i], control.plane_last if self._signed else Const(0, 1)
+
+    def add(self, m: Module, accumulated: Value, product: tuple[Value, Value]) -> Value:
+        return add_signed(
+            m, accumulated, *product, shift=self.sum_control_i.plane, most=self._max_planes - 1
+        )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth import Module, Signal, Value, signed
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.rtl.lut.table import integer_table
+from dovetail.rtl.lut.table import full_integer_table, integer_table
+from dovetail.rtl.skew import delayed
 
-__all__ = ["Precompute"]
+__all__ = ["FullPrecompute", "Precompute"]
 
 
 class Precompute(wiring.Component):
@@ -49,14 +52,51 @@ class Precompute(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        table: Value = Signal.like(self.o)
+        table: Any = Signal.like(self.o)
         sums = _signed_sums(m, list(self.i), subtract_last=True)
         m.d.comb += [entry.eq(value) for entry, value in zip(table, sums, strict=True)]
-        for cycle in range(self.cycles):
-            register = Signal.like(self.o, name=f"table_{cycle}", reset_less=True)
-            m.d.sync += register.eq(table)
-            table = register
-        m.d.comb += self.o.eq(table)
+        m.d.comb += self.o.eq(delayed(m, table, self.cycles, name="table", reset_less=True))
+        return m
+
+
+class FullPrecompute(wiring.Component):
+    """The sum of each subset of the activations: the table of a conventional LUT unit.
+
+    :Latency: ``cycles``; combinational for 0.
+    :Throughput: one table per cycle.
+    :Ready path: none; a table stays as long as the activations do.
+    :Reference: the sums, exactly; bit ``j`` of an index says whether ``a[j]`` is in its sum.
+
+    Parameters
+    ----------
+    lut_k, activation_bits, cycles
+        As of :class:`Precompute`.
+
+    Members
+    -------
+    i : ArrayLayout(signed(activation_bits), lut_k)
+        k index 0 in the low bits.
+    o : full_integer_table(lut_k, activation_bits)
+    """
+
+    def __init__(self, *, lut_k: int, activation_bits: int, cycles: int = 1) -> None:
+        self.cycles = cycles
+        super().__init__(
+            {
+                "i": In(data.ArrayLayout(signed(activation_bits), lut_k)),
+                "o": Out(full_integer_table(lut_k, activation_bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        table: Any = Signal.like(self.o)
+        m.d.comb += table[0].eq(0)
+        for k, a in enumerate(self.i):
+            m.d.comb += table[1 << k].eq(a)
+            for others in range(1, 1 << k):
+                m.d.comb += table[1 << k | others].eq(table[others] + a)
+        m.d.comb += self.o.eq(delayed(m, table, self.cycles, name="table", reset_less=True))
         return m
 
 

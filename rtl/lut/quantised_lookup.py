@@ -7,10 +7,11 @@ from typing import Any
 from amaranth import Module, Mux, Signal, Value, signed, unsigned
 
 from dovetail.arch.number_formats import FloatFormat
+from dovetail.rtl.dot.planes import add_signed
 from dovetail.rtl.dot.unit import MAX_PLANES, BroadcastUnit
 from dovetail.rtl.floating.exact import ExactFormat
 from dovetail.rtl.floating.fused_add import FusedAdd
-from dovetail.rtl.lut.lookup import add_signed, selected
+from dovetail.rtl.lut.lookup import selected
 from dovetail.rtl.lut.table import (
     ENTRY_BITS,
     FLOAT_EXPONENTS,

@@ -15,6 +15,8 @@ __all__ = [
     "ORIGIN",
     "check_lut_k",
     "entries",
+    "full_float_table",
+    "full_integer_table",
     "float_table",
     "highest_exponent",
     "integer_table",
@@ -53,6 +55,19 @@ def integer_table(lut_k: int, activation_bits: int) -> data.ArrayLayout:
     """
     largest = lut_k << (activation_bits - 1)
     return data.ArrayLayout(signed(largest.bit_length() + 1), entries(lut_k))
+
+
+def full_integer_table(lut_k: int, activation_bits: int) -> data.ArrayLayout:
+    """Layout of a table with one sum for each subset of the activations, the empty one first."""
+    check_lut_k(lut_k)
+    largest = lut_k << (activation_bits - 1)  # in magnitude: the sum of the least ones
+    return data.ArrayLayout(signed((largest - 1).bit_length() + 1), 1 << lut_k)
+
+
+def full_float_table(lut_k: int, form: FloatFormat) -> data.ArrayLayout:
+    """Layout of a table of bit patterns with one sum for each subset of the activations."""
+    check_lut_k(lut_k)
+    return data.ArrayLayout(unsigned(form.bits), 1 << lut_k)
 
 
 def float_table(lut_k: int, form: FloatFormat) -> data.ArrayLayout:
