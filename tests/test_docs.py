@@ -38,3 +38,19 @@ def test_the_sweeps_of_the_docs_run(
     data = json.loads(subprocess.check_output(command, text=True, cwd=tmp_path))
     assert (data["points"], data["rejected"], data["failed"]) == (points, 0, 0)
     assert data["front"]
+
+
+def test_the_worked_example_of_table_lookup() -> None:
+    """It prints what the page says, and the page says what arithmetic says."""
+    code, printed = example("docs/lut.md", "python"), example("docs/lut.md", "text")
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == printed
+    weights, a = (-1, 1, -3, 3), (3, 50, -7, 100)
+    lines = printed.splitlines()
+    assert lines[0] == f"weights [{weights[0]}  {weights[1]} {weights[2]}  {weights[3]}]"
+    sums = [sum(s * x for s, x in zip(signs, a[:3], strict=True)) - a[3] for signs in SIGNS]
+    assert [int(x) for x in re.findall(r"-?\d+", lines[1])] == sums
+    assert lines[4].split()[-1] == str(sum(w * x for w, x in zip(weights, a, strict=True)))
+
+
+# Of the first three activations, that of the first changing fastest.
+SIGNS = [(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]
