@@ -10,10 +10,13 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from dovetail.sweeps import reproduce_lut_gpu
+from dovetail.sweeps import reproduce_lut_gpu, reproduce_lut_models
 from dovetail.sweeps.reproduction import ReproductionRow
 
-PARTS: tuple[Callable[[dict[str, Any]], list[ReproductionRow]], ...] = (reproduce_lut_gpu.rows,)
+PARTS: tuple[Callable[[dict[str, Any]], list[ReproductionRow]], ...] = (
+    reproduce_lut_models.rows,
+    reproduce_lut_gpu.rows,
+)
 """``(published) -> rows``, of ``published/lut-tensor-core.toml``."""
 
 
