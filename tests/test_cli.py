@@ -107,7 +107,7 @@ def test_list_names_everything(invoke: Invoke) -> None:
     assert {"llama2-7b", "opt-6.7b", "vit-b-16"} <= set(data["networks"])
     assert "nangate45" in data["technologies"]
     assert {"demo", "mixpe_vs_int8", "fake"} <= set(data["sweeps"])
-    assert data["papers"] == ["lut-tensor-core", "mixpe"]
+    assert data["papers"] == ["lut-tensor-core", "m3vit", "mixpe"]
     text = invoke("list").stdout
     assert "llama2-7b" in text and "w4a8-32x32 unless given" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -342,7 +342,7 @@ def test_reproduce_gives_every_field(invoke: Invoke) -> None:
     assert table.exit_code == result.exit_code
     assert "reasons" in table.output and all(row["verdict"] in table.output for row in rows)
     assert re.match(
-        r"^no paper named 'x'; the papers are lut-tensor-core, mixpe$",
+        r"^no paper named 'x'; the papers are lut-tensor-core, m3vit, mixpe$",
         refused(invoke("reproduce", "x")),
     )
 

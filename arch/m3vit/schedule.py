@@ -57,8 +57,8 @@ class ScheduleDesign:
     linear_inputs, linear_outputs : int
         The linear unit multiplies so many inputs by so many outputs' weights a cycle.
     linear_units : int
-        1: one unit for every linear layer.  More: that many separate ones share its outputs, and
-        each layer has only its own.
+        1: one unit for every linear layer.  More: that many separate ones share its outputs
+        equally, rounded down, and each layer has only its own.
     attention_parallel : int
         p: queries held at a time.
     attention_reordered : bool
@@ -100,9 +100,9 @@ class ScheduleDesign:
                 f"master_bits={self.master_bits} must be a multiple of {FEATURE.bits}, the width "
                 f"of a feature; change master_bits"
             )
-        if self.linear_outputs % self.linear_units:
+        if self.linear_units > self.linear_outputs:
             raise ValueError(
-                f"linear_units={self.linear_units} must divide linear_outputs="
+                f"linear_units={self.linear_units} must be at most linear_outputs="
                 f"{self.linear_outputs}, which they share; change one of them"
             )
         return self

@@ -138,7 +138,10 @@ _SYSTEMS = {
 }
 
 
-_OTHER_PAPERS = {"lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows"}
+_OTHER_PAPERS = {
+    "lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows",
+    "m3vit": "dovetail.sweeps.reproduce_m3vit:rows",
+}
 """Papers with rows that need no registered system, as in :attr:`System.papers`."""
 
 

@@ -239,7 +239,7 @@ def test_no_tokens_are_refused() -> None:
             {"master_bits": 100},
             r"^<dict>: master_bits=100 must be a multiple of 32, the width of a",
         ),
-        ({"linear_units": 3}, r"^<dict>: linear_units=3 must divide linear_outputs=16, which they"),
+        ({"linear_units": 17}, r"^<dict>: linear_units=17 must be at most linear_outputs=16, whic"),
         ({"schedule": "lazy"}, r"^<dict>: schedule: 'lazy' must be 'resident', 'cached' or "),
         ({"bus_gb_s": 0}, r"^<dict>: bus_gb_s: 0 must be greater than 0; change it$"),
     ],
