@@ -8,6 +8,9 @@ from typing import Literal
 from dovetail.arch.deform import ACTIVATION_BITS, TAPS, WEIGHT_BITS, DeformEngineConfig
 from dovetail.errors import ConfigError
 
+MOST_PIXELS = (1 << 12) - 1
+"""Largest height, width, and number of channels that the registers hold."""
+
 __all__ = ["DeformCall", "DeformDescriptor", "call_problem", "describe_call"]
 
 
@@ -80,7 +83,7 @@ class DeformDescriptor:
 
     Attributes
     ----------
-    height, width, out_height, out_width : int
+    height, width, pixels, out_height, out_width : int
     in_groups, out_groups : int
         Beats of a pixel before and after the 1x1 convolution.
     stride2, pointwise, depthwise, deform, relu1, relu3 : int
@@ -90,10 +93,13 @@ class DeformDescriptor:
     weight1_address, quant1_address, weight3_address, quant3_address, offset_address : int
     feature_address, output_address : int
         First beat of each.
+    output_beats : int
+        What is written.
     """
 
     height: int
     width: int
+    pixels: int
     out_height: int
     out_width: int
     in_groups: int
@@ -117,10 +123,7 @@ class DeformDescriptor:
     offset_address: int
     feature_address: int
     output_address: int
-
-    @property
-    def output_beats(self) -> int:
-        return self.out_height * self.out_width * self.out_groups
+    output_beats: int
 
 
 def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
@@ -128,6 +131,8 @@ def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
     for name in ("height", "width", "in_channels", "out_channels"):
         if getattr(call, name) < 1:
             return f"{name}={getattr(call, name)} must be at least 1; change it"
+        if getattr(call, name) > MOST_PIXELS:
+            return f"{name}={getattr(call, name)} must be at most {MOST_PIXELS}; split the call"
     if not (call.pointwise or call.depthwise):
         return "a call without pointwise and depthwise computes nothing; set one of them"
     if not call.pointwise and call.in_channels != call.out_channels:
@@ -202,6 +207,7 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
     return DeformDescriptor(
         height=call.height,
         width=call.width,
+        pixels=call.height * call.width,
         out_height=call.out_height,
         out_width=call.out_width,
         in_groups=groups_in,
@@ -215,4 +221,5 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
         **{f"{name}_beats": count for name, count in beats.items()},
         **addresses,
         output_address=at,
+        output_beats=call.out_height * call.out_width * groups_out,
     )

@@ -75,6 +75,7 @@ CALL = DeformCall(height=16, width=16, in_channels=64, out_channels=48)
     ("change", "message"),
     [
         ({"height": 0}, "height=0 must be at least 1; change it"),
+        ({"width": 4096}, "width=4096 must be at most 4095; split the call"),
         (
             {"pointwise": False, "depthwise": False},
             "a call without pointwise and depthwise computes nothing; set one of them",
