@@ -23,7 +23,8 @@ from dovetail.errors import ToolError
 
 __all__ = ["cache_folder", "cached", "run_model", "verilate"]
 
-_WARNINGS = ("-Wno-WIDTH", "-Wno-UNOPTFLAT")
+# Yosys writes a choice of which at most one holds as overlapping cases.
+_WARNINGS = ("-Wno-WIDTH", "-Wno-UNOPTFLAT", "-Wno-CASEOVERLAP")
 # Text that one call of g++ gets.  Verilator's headers take as long as 1.5 MB of set-up code, so the
 # more the better; but a netlist of 30,000 cells, 14 MB, is to keep several cores busy.
 _UNIT_BYTES = 4_000_000
