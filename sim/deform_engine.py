@@ -1,0 +1,164 @@
+"""One call of the deformable engine: cycles and events, equal to the RTL's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dovetail.arch.deform import SECTIONS, TAPS, DeformEngineConfig
+from dovetail.arch.deform_call import DeformCall, DeformDescriptor, describe_call
+from dovetail.arch.events import Event
+from dovetail.errors import ConfigError, ShapeError
+from dovetail.sim.deform_kernel import CallShape, CallTimes, count_line_reads, run_call
+
+__all__ = ["DeformResult", "simulate_call", "write_times"]
+
+_NO_LOG = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeformResult:
+    """One call on an engine.
+
+    Attributes
+    ----------
+    call : DeformCall
+    events : dict of Event to int
+        Every event of the vocabulary, equal to the RTL's counters.
+    """
+
+    call: DeformCall
+    events: Mapping[Event, int]
+
+    @property
+    def cycles(self) -> int:
+        return self.events[Event.CYCLE]
+
+
+def simulate_call(
+    config: DeformEngineConfig, call: DeformCall, offsets: NDArray[np.uint8] | None = None
+) -> DeformResult:
+    """Cycles and events of one call.
+
+    Time does not depend on the offsets; how many rows of the line buffer are read does.
+
+    Parameters
+    ----------
+    config : DeformEngineConfig
+    call : DeformCall
+    offsets : uint8, shape (out_height, out_width), optional
+        Of a call with ``deform``: 0 to ``config.bound``.
+
+    Raises
+    ------
+    ConfigError
+        Where the engine cannot run the call, or an offset exceeds its bound.
+    ShapeError
+        Where a call with ``deform`` has no offsets of its shape, or another one has some.
+    """
+    descriptor = describe_call(config, call)
+    reads = 0
+    if call.depthwise:
+        where = _offsets(config, call, offsets)
+        reads = count_line_reads(call.height, call.width, call.stride, config.window_ports, where)
+    elif offsets is not None:
+        raise ShapeError("offsets are given for a call without deform; leave them out")
+    times = _run(config, call, descriptor, _NO_LOG)
+    return DeformResult(call=call, events=_events(config, call, descriptor, times, reads))
+
+
+def write_times(config: DeformEngineConfig, call: DeformCall) -> NDArray[np.int64]:
+    """Cycle in which each output beat is written; int64 of shape (output beats,)."""
+    descriptor = describe_call(config, call)
+    written = np.zeros(descriptor.output_beats, dtype=np.int64)
+    _run(config, call, descriptor, written)
+    return written
+
+
+def _offsets(
+    config: DeformEngineConfig, call: DeformCall, offsets: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    size = (call.out_height, call.out_width)
+    if (offsets is None) == call.deform:
+        rule = "needs one offset for each output pixel" if call.deform else "takes no offsets"
+        raise ShapeError(f"a call with deform={call.deform} {rule}; change one of them")
+    if offsets is None:
+        return np.ones(size, dtype=np.uint8)
+    if offsets.shape != size or offsets.dtype != np.uint8:
+        raise ShapeError(
+            f"offsets of type {offsets.dtype} and shape {offsets.shape} must be uint8 of shape "
+            f"{size}; change them"
+        )
+    if offsets.max() > config.bound:
+        raise ConfigError(
+            f"an offset of {offsets.max()} exceeds bound={config.bound}; clip the offsets or raise "
+            f"bound"
+        )
+    return offsets
+
+
+def _run(
+    config: DeformEngineConfig,
+    call: DeformCall,
+    descriptor: DeformDescriptor,
+    written: NDArray[np.int64],
+) -> CallTimes:
+    shape = CallShape(
+        height=call.height,
+        width=call.width,
+        in_groups=descriptor.in_groups,
+        out_groups=descriptor.out_groups,
+        stride=call.stride,
+        pointwise=call.pointwise,
+        depthwise=call.depthwise,
+        bound=config.bound,
+        public_lead=config.lead == "public",
+        steps=config.steps,
+        pixel_beats=config.pixel_beats,
+        dram_latency=config.dram_latency_cycles,
+    )
+    beats = np.array([getattr(descriptor, f"{name}_beats") for name in SECTIONS[:-1]])
+    return run_call(shape, beats, written)
+
+
+def _events(
+    config: DeformEngineConfig,
+    call: DeformCall,
+    d: DeformDescriptor,
+    times: CallTimes,
+    line_reads: int,
+) -> dict[Event, int]:
+    lanes, outputs = config.lanes, d.out_height * d.out_width
+    # Beats after the 1x1 convolution, and how many k of it entered the array.
+    middle = d.pixels * d.out_groups
+    entered = middle * d.in_groups * d.pointwise
+    windows = outputs * d.out_groups * d.depthwise
+    requantised = middle * d.pointwise + windows
+    return dict.fromkeys(Event, 0) | {
+        Event.CYCLE: times.cycles,
+        Event.STREAM: times.stream,
+        Event.STALL_WEIGHTS: times.stall_weights,
+        Event.STALL_ACTIVATIONS: times.stall_activations,
+        Event.STALL_OUTPUT: times.stall_output,
+        Event.STALL_DRAIN: times.stall_drain,
+        Event.PE_OP: entered * lanes * lanes,
+        Event.ACTIVATION_READ: entered,
+        Event.ACTIVATION_WRITE: d.feature_beats * d.pointwise,
+        Event.WEIGHT_READ: entered,
+        Event.WEIGHT_WRITE: d.weight1_beats,
+        Event.SCALE_READ: requantised,
+        Event.SCALE_WRITE: d.quant1_beats + d.quant3_beats,
+        Event.WINDOW_OP: windows * lanes * TAPS,
+        Event.REQUANTISE: requantised * lanes,
+        Event.LINE_READ: line_reads * d.out_groups,
+        Event.LINE_WRITE: middle * d.depthwise,
+        Event.WINDOW_WEIGHT_READ: windows,
+        Event.WINDOW_WEIGHT_WRITE: d.weight3_beats,
+        Event.OFFSET_READ: d.offset_beats,
+        Event.OFFSET_WRITE: d.offset_beats,
+        Event.DRAM_READ: sum(getattr(d, f"{name}_beats") for name in SECTIONS),
+        Event.DRAM_WRITE: d.output_beats,
+    }
