@@ -165,6 +165,11 @@ class DeformEngineConfig:
         return self.lanes * WEIGHT_BITS // ACTIVATION_BITS
 
     @property
+    def described(self) -> dict[str, str | int]:
+        """What tells one engine from another at a glance."""
+        return {"lanes": self.lanes, "bound": self.bound, "window_ports": self.window_ports}
+
+    @property
     def peak_macs_per_cycle(self) -> int:
         """Of the 1x1 array and the 3x3 unit together."""
         return self.lanes * self.lanes + self.lanes * TAPS

@@ -287,6 +287,11 @@ class GemmEngineConfig:
         return (self.result_latency_cycles - 1) // self.drain_cycles + 2
 
     @property
+    def described(self) -> dict[str, str | int]:
+        """What tells one engine from another at a glance."""
+        return {"core": self.core, "rows": self.rows, "cols": self.cols}
+
+    @property
     def design_id(self) -> str:
         """Twelve hex digits that name this design point; equal configurations have equal ids."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}

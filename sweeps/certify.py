@@ -10,7 +10,7 @@ from typing import Any
 from dovetail.models.trace import Trace
 from dovetail.provenance import certificate_id
 from dovetail.sweeps.store import Store
-from dovetail.systems import resolve, system
+from dovetail.systems import part, resolve, system
 
 
 def certify_points(
@@ -36,7 +36,7 @@ def certify_points(
     rests_on = certificate_id()
     held = valid_certificates(store, rests_on)
     entry = system(store.meta("sweep")["system"])
-    parse, certify = resolve(entry.design), resolve(entry.certify)
+    parse, certify = resolve(entry.design), part(entry, "certify")
     progress(0, len(points))
     for done, point in enumerate(points, 1):
         if point not in held:

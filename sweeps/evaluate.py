@@ -13,7 +13,7 @@ from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.technology import Technology, load_technology, technology
 from dovetail.models.trace import Trace
 from dovetail.sim.result import GemmResult, RunResult
-from dovetail.systems import System, resolve
+from dovetail.systems import System, part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def evaluate(design: Any, trace: Trace, *, system: System, technology: Technolog
     """
     engine = design.engine
     technology.check_clock(engine)  # before the simulation, which takes longer
-    result: RunResult = resolve(system.simulate)(design, trace)
+    result: RunResult = part(system, "simulate")(design, trace)
     return Evaluation(
         result=result,
         time_ms=result.cycles / (engine.clock_mhz * 1e3),

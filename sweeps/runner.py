@@ -23,7 +23,7 @@ from dovetail.provenance import machine_provenance
 from dovetail.sweeps import worker
 from dovetail.sweeps.axes import Candidate, Sweep
 from dovetail.sweeps.sweep_store import open_store
-from dovetail.systems import resolve, system
+from dovetail.systems import part, resolve, system
 
 CHUNK = 16  # points: long enough to hide the transport, short enough to stop within a second
 
@@ -138,7 +138,7 @@ class _Finisher:
         self._sweep = sweep
         self._parse = resolve(entry.design)
         # Here rather than in the workers, so that the network runs once per format.
-        self._error = resolve(entry.error) if sweep.measures_error else None
+        self._error = part(entry, "error") if sweep.measures_error else None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Finish a row; what goes wrong becomes its reason, so that no row of a chunk is lost."""

@@ -32,16 +32,17 @@ class System:
     default_preset : str
         The preset that commands take where none is named; it must be the system itself, not one
         of the baselines among its presets.
-    simulate : str
+    simulate : str or None
         ``(design, trace) -> RunResult``, cycle-exact.
-    timeline : str
+    timeline : str or None
         ``(design, RunResult) -> dict`` in Chrome's trace-event format, which Perfetto opens.
     component, verilog : str
         ``(engine) -> wiring.Component`` and ``(engine) -> str``.
-    verify, certify : str
-        ``(system name, *, preset, seeds, seed, waves, progress) -> VerifyReport`` and
+    verify : str
+        ``(system name, *, preset, seeds, seed, waves, progress) -> VerifyReport``.
+    certify : str or None
         ``(design, trace, *, seed) -> Certificate``.
-    error : str
+    error : str or None
         ``(design) -> float``: 1 - cosine of the real-weight network's output in this design's
         formats against floating point.
     error_fields : tuple of str
@@ -66,15 +67,15 @@ class System:
     preset: str
     presets: str
     default_preset: str
-    simulate: str
-    timeline: str
     component: str
     verilog: str
     verify: str
-    certify: str
-    error: str
-    error_fields: tuple[str, ...]
-    technology: str
+    simulate: str | None = None
+    timeline: str | None = None
+    certify: str | None = None
+    error: str | None = None
+    error_fields: tuple[str, ...] = ()
+    technology: str = "nangate45"
     accountings: Mapping[str, str] = field(default_factory=dict)
     sweeps: Mapping[str, str] = field(default_factory=dict)
     units: tuple[str, ...] = ()
@@ -82,6 +83,17 @@ class System:
 
 
 _SYSTEMS = {
+    "deform": System(
+        name="deform",
+        title="1x1 and 3x3 depthwise convolutions with square, bounded, rounded offsets (CoDeNet)",
+        design="dovetail.arch.deform:deform_design",
+        preset="dovetail.arch.deform:preset",
+        presets="dovetail.arch.deform:presets",
+        default_preset="codenet",
+        component="dovetail.rtl.deform.engine:DeformEngine",
+        verilog="dovetail.rtl.deform.engine:deform_verilog",
+        verify="dovetail.lockstep.deform:verify",
+    ),
     "mixpe": System(
         name="mixpe",
         title="mixed-precision shift-and-add PEs, dequantised after each group",
@@ -179,3 +191,22 @@ def resolve(path: str) -> Any:
     """Import what ``"module:attribute"`` names."""
     module, _, attribute = path.partition(":")
     return getattr(import_module(module), attribute)
+
+
+_PARTS = {
+    "simulate": "simulation of a network",
+    "timeline": "timeline",
+    "certify": "certificates",
+    "error": "error of a network's output",
+}
+
+
+def part(entry: System, name: str) -> Any:
+    """Import the part of ``entry`` that not every system has, such as ``"simulate"``."""
+    path = getattr(entry, name)
+    if path is None:
+        others = [other.name for other in systems() if getattr(other, name) is not None]
+        raise ConfigError(
+            f"system {entry.name!r} has no {_PARTS[name]}; those that have are {', '.join(others)}"
+        )
+    return resolve(path)

@@ -56,7 +56,7 @@ def run(
         if timeline is not None:
             import json as encoder
 
-            write_text(timeline, encoder.dumps(systems.resolve(entry.timeline)(design, result)))
+            write_text(timeline, encoder.dumps(systems.part(entry, "timeline")(design, result)))
     elif technology or timeline:
         raise ConfigError(
             f"--technology and --timeline belong to accounting honest; {accounting!r} has its own "
@@ -87,15 +87,16 @@ def _honest(
     import time
 
     from dovetail.sweeps.evaluate import evaluate, find_technology
-    from dovetail.systems import resolve
+    from dovetail.systems import part
 
+    simulate = part(entry, "simulate")
     table = find_technology(technology)
     evaluation = evaluate(design, trace, system=entry, technology=table)
     result = evaluation.result
     # Again with the mappings found: what one more simulation of this design costs.
     mappings = {op.result.gemm: op.result.mapping for op in result.ops}
     began = time.perf_counter()
-    resolve(entry.simulate)(design, trace, mappings=mappings)
+    simulate(design, trace, mappings=mappings)
     seconds = time.perf_counter() - began
     data = {
         "technology": technology,

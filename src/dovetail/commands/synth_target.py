@@ -22,7 +22,7 @@ class Target:
     name : str
     build : callable
         Gives the component.
-    engine : GemmEngineConfig or None
+    engine : configuration or None
         None for a unit.
     size : int, str or None
         Of a unit's axis.
@@ -79,9 +79,7 @@ def target(name: str, preset: str | None, change: list[str] | None, size: str | 
         described={
             "system": name,
             "design_id": design.design_id,
-            "core": engine.core,
-            "rows": engine.rows,
-            "cols": engine.cols,
+            **engine.described,
         },
     )
 
