@@ -80,7 +80,7 @@ class TokenStatistics(wiring.Component):
                 total.eq(Mux(self.first, 0, total) + sum(lanes)),
                 squares.eq(
                     Mux(self.first, 0, squares)
-                    + sum(((x * x).as_unsigned() >> _SQUARE_SHIFT for x in lanes))
+                    + sum((x * x).as_unsigned() >> _SQUARE_SHIFT for x in lanes)
                 ),
             ]
         mean = Signal(signed(FEATURE.bits), reset_less=True)
