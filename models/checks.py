@@ -6,6 +6,9 @@ import reprlib
 
 from dovetail.errors import TraceError
 
+MAX_COUNT = (1 << 31) - 1
+"""Largest size of anything in a trace."""
+
 
 def check_count(value: object, *, what: str, least: int = 1, most: int, advice: str) -> int:
     """Return ``value`` if it is a whole number from ``least`` to ``most``.

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.errors import TraceError
-from dovetail.models.checks import check_count
+from dovetail.models.checks import MAX_COUNT, check_count
+from dovetail.models.conv_ops import ConvOp, MoveOp
 from dovetail.models.whole_file import write_whole
 
 TRACE_VERSION = 1
-MAX_COUNT = (1 << 31) - 1
 MAX_OPERATIONS = (1 << 63) - 1
 Phase = Literal["prefill", "decode"]
 Operand = Literal["parameter", "activation"]
@@ -107,6 +107,10 @@ class OtherOp:
             )
 
 
+Op = GemmOp | OtherOp | ConvOp | MoveOp
+_KINDS: dict[str, type[Op]] = {"gemm": GemmOp, "other": OtherOp, "conv": ConvOp, "move": MoveOp}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """A network at one batch, sequence length and phase; equal where ``trace_id`` is.
@@ -117,7 +121,7 @@ class Trace:
     phase : str
         ``prefill``: all ``seq`` tokens at once.  ``decode``: one token after ``seq`` cached ones.
     batch, seq : int
-    ops : tuple of GemmOp and OtherOp
+    ops : tuple of GemmOp, OtherOp, ConvOp and MoveOp
         Program order.
     notes : tuple of str
         What is modelled, approximated and left out.
@@ -126,14 +130,16 @@ class Trace:
         float32 of shape (m, k), ``<layer>.<name>.w`` float32 of shape (n, k).
     data : dict of str to array
         What the hardware's time depends on beside shapes, such as which experts each token goes
-        to; the network that made the trace says names, shapes and types.
+        to; the network that made the trace says names, shapes and types.  Of a deformable
+        convolution ``<layer>.<name>.s``, float32 of shape (out_height, out_width): square offsets
+        before any bound or rounding, which are the design's.
     """
 
     network: str
     phase: Phase
     batch: int
     seq: int
-    ops: tuple[GemmOp | OtherOp, ...]
+    ops: tuple[Op, ...]
     notes: tuple[str, ...] = ()
     operands: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     data: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -149,6 +155,19 @@ class Trace:
                     f"{name.replace(':', ' ', 1)} holds NaN or infinity; every value must be "
                     f"finite, so correct the weights or the input it came from"
                 )
+        for op in self.convolutions:
+            if op.deform:
+                self._check_offsets(op)
+
+    def _check_offsets(self, op: ConvOp) -> None:
+        name, shape = f"{op.layer}.{op.name}.s", (op.out_height, op.out_width)
+        found = self.data[name].shape if name in self.data else None
+        if found != shape:
+            raise TraceError(
+                f"data {name} is {'missing' if found is None else f'of shape {found}'}; a "
+                f"deformable convolution needs one square offset for each output pixel, of shape "
+                f"{shape}"
+            )
 
     def __eq__(self, other: object) -> bool:
         return self.trace_id == other.trace_id if isinstance(other, Trace) else NotImplemented
@@ -165,8 +184,32 @@ class Trace:
         return tuple(op for op in self.ops if isinstance(op, OtherOp))
 
     @property
+    def transformer_ops(self) -> tuple[GemmOp | OtherOp, ...]:
+        """Every operator, for a system that runs GEMMs only.
+
+        Raises
+        ------
+        TraceError
+            Where the network has convolutions.
+        """
+        if self.convolutions:
+            raise TraceError(
+                f"{self.network} has {len(self.convolutions)} convolutions, and this system runs "
+                f"GEMMs only; choose another network, or run it on the system deform"
+            )
+        return tuple(op for op in self.ops if isinstance(op, GemmOp | OtherOp))
+
+    @property
+    def convolutions(self) -> tuple[ConvOp, ...]:
+        return tuple(op for op in self.ops if isinstance(op, ConvOp))
+
+    @property
+    def moves(self) -> tuple[MoveOp, ...]:
+        return tuple(op for op in self.ops if isinstance(op, MoveOp))
+
+    @property
     def macs(self) -> int:
-        return sum(op.macs for op in self.gemms)
+        return sum(op.macs for op in self.gemms) + sum(op.macs for op in self.convolutions)
 
     @property
     def trace_id(self) -> str:
@@ -188,6 +231,7 @@ class Trace:
         }
 
     def _header(self) -> str:
+        names = {kind: name for name, kind in _KINDS.items()}
         ops: list[dict[str, Any]] = []
         for op in self.ops:
             fields = asdict(op)
@@ -195,7 +239,7 @@ class Trace:
             for name in ("values_read", "values_written"):
                 if fields.get(name) == 0:
                     del fields[name]
-            ops.append({"op": "gemm" if isinstance(op, GemmOp) else "other", **fields})
+            ops.append({"op": names[type(op)], **fields})
         return json.dumps(
             {
                 "version": TRACE_VERSION,
@@ -285,8 +329,7 @@ def _trace_from(header: Any, operands: dict[str, Any], data: dict[str, Any], pat
     try:
         ops = []
         for fields in header["ops"]:
-            kind = fields.pop("op")
-            ops.append(GemmOp(**fields) if kind == "gemm" else OtherOp(**fields))
+            ops.append(_KINDS[fields.pop("op")](**fields))
         return Trace(
             network=header["network"],
             phase=header["phase"],

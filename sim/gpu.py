@@ -130,7 +130,9 @@ class _Step:
 
 
 def _steps(trace: Trace) -> Iterator[_Step]:
-    ops = [op for op in trace.ops if not (isinstance(op, OtherOp) and op.kind == "bias")]
+    ops = [
+        op for op in trace.transformer_ops if not (isinstance(op, OtherOp) and op.kind == "bias")
+    ]
     for index, op in enumerate(ops):
         following = ops[index + 1] if index + 1 < len(ops) else None
         before = ops[index - 1] if index else None

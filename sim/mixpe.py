@@ -63,13 +63,17 @@ def simulate(
     ------
     ConfigError
         Where a GEMM does not fit the engine.
+    TraceError
+        Where the network has convolutions.
     """
     given = mappings or {}
     # Layers repeat: an operator is looked up by what determines its GEMM.
     results: dict[tuple[int, int, int, Operand], GemmResult] = {}
     times: Counter[tuple[int, int, int, Operand]] = Counter()
     ops = []
-    for op in trace.gemms:
+    for op in trace.transformer_ops:
+        if not isinstance(op, GemmOp):
+            continue
         shape = (op.m, op.n, op.k, op.weights)
         if shape not in results:
             gemm = gemm_of(design, op)

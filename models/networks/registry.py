@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from dovetail.errors import TraceError
+from dovetail.models.networks.codenet_trace import CODENET_NAMES, named_codenet
 from dovetail.models.networks.m3vit_trace import M3VIT, named_trace
 from dovetail.models.networks.mixpe_authors import AUTHORS, AUTHORS_BATCH, authors_trace
 from dovetail.models.networks.published import PUBLISHED
@@ -23,7 +24,7 @@ _SINGLE_LAYERS = {
 
 def network_names() -> tuple[str, ...]:
     """Every name that :func:`network` knows."""
-    return (*PUBLISHED, *_SINGLE_LAYERS, *AUTHORS, *M3VIT, REAL)
+    return (*PUBLISHED, *_SINGLE_LAYERS, *AUTHORS, *M3VIT, *CODENET_NAMES, REAL)
 
 
 def network(
@@ -62,6 +63,8 @@ def network(
         )
     if name in M3VIT:
         return named_trace(name, phase=phase, batch=1 if batch is None else batch, seq=seq)
+    if name in CODENET_NAMES:
+        return named_codenet(name, phase=phase, batch=batch, seq=seq)
     if name == REAL:
         return _real_network(phase, batch, seq)
     close = difflib.get_close_matches(name, network_names(), n=1)

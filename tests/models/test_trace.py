@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import dovetail
 from dovetail.errors import TraceError
+from dovetail.models.conv_ops import ConvOp, MoveOp
 from dovetail.models.networks import network
 from dovetail.models.trace import GemmOp, OtherOp, Trace
 
@@ -49,6 +50,30 @@ def rewritten(path: Path, **changes: object) -> Path:
     header = json.loads(str(arrays.pop("header"))) | changes
     np.savez(path, header=np.array(json.dumps(header)), **arrays)
     return path
+
+
+CONVOLUTIONS = Trace(
+    network="convolutions",
+    phase="prefill",
+    batch=1,
+    seq=1,
+    ops=(
+        ConvOp(name="pw", layer=0, height=5, width=7, in_channels=6, out_channels=8, stride=2),
+        ConvOp(
+            name="dw",
+            layer=0,
+            height=3,
+            width=4,
+            in_channels=8,
+            out_channels=8,
+            kernel=3,
+            groups=8,
+            deform=True,
+        ),
+        MoveOp(name="shuffle", layer=0, kind="shuffle", channels=8, height=3, width=4),
+    ),
+    data={"0.dw.s": RNG.random((3, 4), dtype=np.float32)},
+)
 
 
 @pytest.fixture
@@ -356,3 +381,38 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(saved: Path) -> None:
     )
     assert saved.read_bytes() == before
     assert os.listdir(saved.parent) == [saved.name]
+
+
+def test_a_convolution_counts_its_taps() -> None:
+    pw, dw = CONVOLUTIONS.convolutions
+    assert (pw.out_height, pw.out_width, pw.depthwise, pw.weights) == (3, 4, False, 48)
+    assert (dw.weights, dw.depthwise) == (72, True)
+    assert CONVOLUTIONS.macs == 3 * 4 * 48 + 3 * 4 * 72
+    assert [op.kind for op in CONVOLUTIONS.moves] == ["shuffle"]
+
+
+def test_a_network_with_convolutions_is_not_for_gemm_engines() -> None:
+    assert PLAIN.transformer_ops == PLAIN.ops
+    with pytest.raises(
+        TraceError,
+        match="^convolutions has 2 convolutions, and this system runs GEMMs only; choose another "
+        "network, or run it on the system deform$",
+    ):
+        _ = CONVOLUTIONS.transformer_ops
+
+
+def test_groups_that_do_not_divide_are_refused() -> None:
+    with pytest.raises(
+        TraceError,
+        match="^dw: groups=4 must divide in_channels=8 and out_channels=6; correct the operator$",
+    ):
+        ConvOp(name="dw", layer=0, height=3, width=4, in_channels=8, out_channels=6, groups=4)
+
+
+def test_a_deformable_convolution_without_offsets_is_refused() -> None:
+    with pytest.raises(
+        TraceError,
+        match=r"^data 0\.dw\.s is missing; a deformable convolution needs one square offset for "
+        r"each output pixel, of shape \(3, 4\)$",
+    ):
+        replace(CONVOLUTIONS, data={})

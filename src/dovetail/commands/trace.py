@@ -19,6 +19,10 @@ def trace(
     phase: PhaseOption = None,
     batch: Batch = None,
     seq: Seq = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="an image, from which a codenet's offsets are made"),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Write the trace of a network: its operators with their shapes.
@@ -28,13 +32,17 @@ def trace(
     from dovetail.commands.output import print_json, print_table, shown
     from dovetail.errors import TraceError
     from dovetail.models.importers import load_workload
+    from dovetail.models.networks.codenet_trace import codenet_of_image
 
     if output.suffix != ".npz":
         raise TraceError(
             f"{output}: a trace is an .npz file; end its name in .npz, such as "
             f"{output.with_suffix('.npz')}"
         )
-    made = load_workload(network, phase=phase, batch=batch, seq=seq)
+    if image is None:
+        made = load_workload(network, phase=phase, batch=batch, seq=seq)
+    else:
+        made = codenet_of_image(network, image)
     try:
         made.save(output)
     except OSError as error:
@@ -50,6 +58,7 @@ def trace(
         "batch": made.batch,
         "seq": made.seq,
         "gemms": sum(op.count for op in made.gemms),
+        "convolutions": len(made.convolutions),
         "macs": made.macs,
         "other_operations": sum(op.operations for op in made.others),
         "notes": list(made.notes),
