@@ -7,7 +7,14 @@ import pandas as pd
 
 from dovetail.arch.units import CORE_UNITS
 from dovetail.reports.breakdowns import energy_bounds
-from dovetail.reports.study import SHAPE_FIELDS, Study, component_columns, word_fields
+from dovetail.reports.shapes import has_shapes, shape_sentences
+from dovetail.reports.study import (
+    SHAPE_FIELDS,
+    STEP_FIELD,
+    Study,
+    component_columns,
+    word_fields,
+)
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
 from dovetail.sweeps.equal_area import BAND
 
@@ -26,7 +33,8 @@ def answer(study: Study) -> list[tuple[str, str]]:
     for title in study.titles:
         first, *others = study.series
         compared = [_compared(study, title, first, other) for other in others]
-        paragraphs.append((title, " ".join([*compared, *_front(study, title)])))
+        shapes = shape_sentences(study, title) if has_shapes(study) else []
+        paragraphs.append((title, " ".join([*compared, *_front(study, title), *shapes])))
     return [*paragraphs, ("Certificates", _certified(study))]
 
 
@@ -45,7 +53,7 @@ def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.Dat
     """
     points = study.of(title).assign(array=_array_um2)
     points = points.sort_values(["time_s", "energy_j"], kind="stable")
-    apart = {*word_fields(study.sweep), *SHAPE_FIELDS}
+    apart = {*word_fields(study.sweep), *SHAPE_FIELDS, STEP_FIELD}
     shared = [field for field in study.fields if field not in apart]
     pairs = []
     for _, rows in points.groupby(shared) if shared else [((), points)]:

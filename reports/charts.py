@@ -89,7 +89,7 @@ def tradeoff(study: Study, x: Quantity, y: Quantity) -> str:
             named.add("certified")
         figure.update_xaxes(title=x_label, **_axis(points[x.column], x_scale), row=1, col=column)
         figure.update_yaxes(title=y_label, **_axis(points[y.column], y_scale), row=1, col=column)
-    return _fragment(figure, 460, f"{x.column}-{y.column}")
+    return fragment(figure, 460, f"{x.column}-{y.column}")
 
 
 def operator_times(study: Study, title: str) -> str:
@@ -129,7 +129,7 @@ def operator_times(study: Study, title: str) -> str:
     figure.update_xaxes(title="utilisation", range=[0, 1.03], tickformat=".0%", row=1, col=2)
     figure.update_yaxes(autorange="reversed", automargin=True)
     longest = max(len(table) for table in tables.values())
-    return _fragment(figure, 40 * longest + _MARGINS, f"operators-{study.titles.index(title)}")
+    return fragment(figure, 40 * longest + _MARGINS, f"operators-{study.titles.index(title)}")
 
 
 def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars], *, name: str) -> str:
@@ -168,7 +168,7 @@ def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars], *, nam
         figure.update_xaxes(title=bars.label, tickformat=percent, row=at, col=1)
         figure.update_yaxes(autorange="reversed", automargin=True, row=at, col=1)
     figure.update_layout(barmode="stack")
-    return _fragment(figure, height, name)
+    return fragment(figure, height, name)
 
 
 def _whiskers(bars: Bars, names: list[str], *, show: bool) -> go.Scatter:
@@ -227,14 +227,15 @@ def _axis(values: pd.Series, scale: float) -> dict[str, Any]:
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:,g}" for tick in ticks]}
 
 
-def _fragment(figure: go.Figure, height: int, name: str) -> str:
+def fragment(figure: go.Figure, height: int, name: str) -> str:
+    """The figure as part of a page, its legend below; ``name`` ends the name of its element."""
     # Plotly places a legend in parts of the plot's height; the axis title takes pixels.
     legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - _MARGINS), "x": 0}
     figure.update_layout(**LAYOUT, legend=legend, height=height)
-    fragment: str = figure.to_html(
+    html: str = figure.to_html(
         full_html=False,
         include_plotlyjs=False,
         config={"displaylogo": False, "responsive": True},
         div_id=f"chart-{name}",
     )
-    return fragment
+    return html

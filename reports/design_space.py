@@ -20,8 +20,8 @@ from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
 from dovetail.reports.charts import LAYOUT
-from dovetail.reports.figures import PAGE_INCHES, PNG_DPI, STYLE, WHISKER
-from dovetail.reports.style import LOOKS, Look
+from dovetail.reports.figures import PNG_DPI, STYLE, WHISKER
+from dovetail.reports.style import LOOKS, PAGE_INCHES, Look
 from dovetail.sweeps.evaluate import find_technology
 from dovetail.sweeps.mixpe_design_space import design_space
 

@@ -23,10 +23,21 @@ from dovetail.reports.breakdowns import (
     energy_bars,
     operator_table,
 )
+from dovetail.reports.shapes import has_shapes, shape_figure
 from dovetail.reports.study import Study
-from dovetail.reports.style import AREA, ENERGY, ERROR, PART_COLOURS, TIME, Look, Quantity, is_wide
+from dovetail.reports.style import (
+    AREA,
+    COLUMN_INCHES,
+    ENERGY,
+    ERROR,
+    PAGE_INCHES,
+    PART_COLOURS,
+    TIME,
+    Look,
+    Quantity,
+    is_wide,
+)
 
-COLUMN_INCHES, PAGE_INCHES = 3.5, 7.0
 PNG_DPI = 300
 
 STYLE: Any = {
@@ -71,6 +82,8 @@ def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     yield "time-area", tradeoff(study, TIME, AREA)
     if study.points["error"].nunique() > 1:
         yield "error-energy", tradeoff(study, ERROR, ENERGY)
+    if has_shapes(study):
+        yield "shapes", shape_figure(study)
     yield "energy", stacked(study, energy_bars)
     yield "area", stacked(study, area_bars)
     yield "cycles", stacked(study, cycle_bars)

@@ -22,6 +22,7 @@ from dovetail.reports.appendix import (
 )
 from dovetail.reports.breakdowns import area_bars, cycle_bars, energy_bars, operator_table
 from dovetail.reports.figures import write_figures
+from dovetail.reports.shapes import has_shapes, shape_chart
 from dovetail.reports.study import Study, read_study
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, setting_name
 
@@ -90,6 +91,7 @@ def render(study: Study, figures: list[str]) -> str:
         answer=answer(study),
         facts=_facts(study),
         tradeoffs=_tradeoffs(study),
+        shapes=shape_chart(study) if has_shapes(study) else "",
         energy=charts.stacked(study, energy_bars, name="energy") if len(study.points) else "",
         area=charts.stacked(study, area_bars, name="area") if len(study.points) else "",
         cycles=charts.stacked(study, cycle_bars, name="cycles") if len(study.points) else "",

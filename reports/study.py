@@ -30,6 +30,8 @@ from dovetail.sweeps.store import Store
 
 CYCLE_PARTS = (Event.STREAM, *STALLS)
 SHAPE_FIELDS = ("engine.rows", "engine.cols")
+STEP_FIELD = "engine.lut_k"
+"""k of a step of a unit, the third side of an array that has several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,8 +267,13 @@ def word_fields(sweep: dict[str, Any]) -> list[str]:
 def _series_of_base(sweep: dict[str, Any]) -> str:
     names = []
     for field in word_fields(sweep):
-        value: Any = sweep["base"]
-        for part in field.split("."):
-            value = value[part]
-        names.append(series_name(str(value)))
+        names.append(series_name(str(value_at(sweep["base"], field))))
     return " ".join(names)
+
+
+def value_at(design: dict[str, Any], field: str) -> Any:
+    """Value of a dotted field such as ``engine.rows`` in a design's plain data."""
+    value: Any = design
+    for part in field.split("."):
+        value = value[part]
+    return value

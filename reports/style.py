@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dovetail.arch.cores import CORES
 
+COLUMN_INCHES, PAGE_INCHES = 3.5, 7.0
 LOG_RATIO = 8
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 

@@ -1,0 +1,119 @@
+"""reports/shapes.py: the best of each shape, found again from the points, and drawn."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dovetail.reports.answer import answer
+from dovetail.reports.html import render
+from dovetail.reports.shapes import (
+    aspect_text,
+    best_of_shapes,
+    has_shapes,
+    shape_chart,
+    shape_figure,
+    shape_sentences,
+)
+from dovetail.reports.study import Study, read_study
+from dovetail.reports.style import ENERGY, TIME
+from dovetail.tests.reports.synthetic import sweep, write_store
+
+ARRAYS = (
+    *(("mixpe_w4a8", rows, 256 // rows) for rows in (4, 8, 16, 32)),
+    *(("int8", rows, 192 // rows) for rows in (6, 12, 24)),
+)
+
+
+@pytest.fixture(scope="module")
+def shaped(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    axes = {**sweep().axes, ("engine.core", "engine.rows", "engine.cols"): ARRAYS}
+    definition = replace(sweep(), axes=axes)
+    folder = tmp_path_factory.mktemp("shapes")
+    return read_study(write_store(folder / "sweep.sqlite", definition, refuse=lambda _: None))
+
+
+def least(study: Study, title: str, core: str, rows: int, column: str) -> float:
+    """By walking over the points: the base's group is 128."""
+    points = study.points
+    chosen = points[
+        (points["title"] == title)
+        & (points["engine.core"] == core)
+        & (points["engine.rows"] == rows)
+        & (points["group"] == 128)
+    ]
+    assert len(chosen) == 2  # ports
+    return float(chosen[column].min())
+
+
+@pytest.mark.parametrize("quantity", [TIME, ENERGY])
+def test_each_shape_is_at_its_best_in_the_formats_of_the_base(shaped: Study, quantity) -> None:  # type: ignore[no-untyped-def]
+    for title in shaped.titles:
+        found = best_of_shapes(shaped, title, quantity)
+        for core, series in (("mixpe_w4a8", "MixPE W4A8"), ("int8", "INT8")):
+            rows = found[found["series"] == series]
+            arrays = [(r, c) for name, r, c in ARRAYS if name == core]
+            assert sorted(rows["shape"]) == sorted(f"{r}×{c}" for r, c in arrays)
+            want = {f"{r}×{c}": least(shaped, title, core, r, quantity.column) for r, c in arrays}
+            assert dict(zip(rows["shape"], rows["value"], strict=True)) == want
+            assert rows["aspect"].is_monotonic_increasing
+            (optimum,) = rows[rows["optimum"]]["value"]
+            assert optimum == min(want.values())
+
+
+def test_the_sentences_name_the_optimum_and_what_a_square_loses(shaped: Study) -> None:
+    title = shaped.titles[0]
+    text = " ".join(shape_sentences(shaped, title))
+    times = {r: least(shaped, title, "int8", r, "time_s") for r in (6, 12, 24)}
+    best = min(times, key=lambda r: times[r])
+    lost = times[12] / times[best] - 1
+    ratio = {6: "5.33", 12: "1.33", 24: "1/3"}[best]
+    assert (
+        f"INT8 is fastest as {best}×{192 // best} ({ratio} columns a row); as 12×16, its shape "
+        f"nearest to a square, it takes {lost:.1%} more." in text
+    )
+    assert any(text in paragraph for _, paragraph in answer(shaped))
+
+
+def test_the_chart_and_the_figure_show_every_shape(shaped: Study) -> None:
+    text = json.dumps(shape_chart(shaped))
+    for _, rows, cols in ARRAYS:
+        assert f"{rows}\\\\u00d7{cols}" in text or f"{rows}\\u00d7{cols}" in text
+    figure = shape_figure(shaped)
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert len(panels) == 4
+    for axes in panels:
+        lines = [line for line in axes.lines if len(line.get_xdata()) > 1]  # type: ignore[arg-type]
+        assert sorted(len(line.get_xdata()) for line in lines) == [3, 4]  # type: ignore[arg-type]
+
+
+def test_the_report_has_it_and_one_without_shapes_has_not(
+    shaped: Study, study: Study, page: Path
+) -> None:
+    assert has_shapes(shaped) and not has_shapes(study)  # all arrays there are square
+    html = render(shaped, [])
+    heading = "The shape of the array"
+    assert heading in html and 'id="chart-shapes"' in html
+    assert heading not in page.read_text(encoding="utf-8")
+
+
+def test_a_sweep_of_one_shape_has_none(shaped: Study) -> None:
+    axes = [axis for axis in shaped.sweep["axes"] if "engine.rows" not in axis["fields"]]
+    assert not has_shapes(replace(shaped, sweep={**shaped.sweep, "axes": axes}))
+
+
+def test_equal_aspects_count_once(shaped: Study) -> None:
+    points = pd.concat([shaped.points, shaped.points.assign(time_s=9e9)], ignore_index=True)
+    doubled = replace(shaped, points=points)
+    title = shaped.titles[0]
+    assert len(best_of_shapes(doubled, title, TIME)) == len(best_of_shapes(shaped, title, TIME))
+
+
+def test_aspects_read_as_a_person_writes_them() -> None:
+    assert [aspect_text(x) for x in (0.125, 1.0, 32.0)] == ["1/8", "1", "32"]
+    assert re.fullmatch(r"1/[\d.]+", aspect_text(0.3))
