@@ -342,3 +342,15 @@ def _overlap(design: ScheduleDesign, plan: _Plan) -> Times:
     return _array(
         int(expert >= 0 or whole) for expert, whole in zip(plan.experts, plan.whole, strict=True)
     )
+
+
+def break_even_queue(design: ScheduleDesign, config: M3vitConfig) -> int:
+    """Tokens in a queue from which on computing an expert's layer hides the next load.
+
+    With queues at least as long, expert-by-expert time does not depend on the number of experts.
+    """
+    longest = 0
+    for step in _expert_steps(design, config, 1, True):
+        per_token = step.stream_cycles
+        longest = max(longest, -(-step.load_cycles // per_token))
+    return longest
