@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from dovetail import __version__
 from dovetail.commands.catalog import list_all
 from dovetail.commands.characterize import characterize
+from dovetail.commands.gpu import gpu
 from dovetail.commands.report import report
 from dovetail.commands.reproduce import reproduce
 from dovetail.commands.rtl import rtl
@@ -91,6 +92,7 @@ def _options(
 app.command("list")(list_all)
 app.command()(trace)
 app.command()(run)
+app.command()(gpu)
 app.command()(verify)
 app.command()(rtl)
 app.command()(synth)

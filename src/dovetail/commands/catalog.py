@@ -8,10 +8,11 @@ from dovetail.commands.design import AsJson
 
 
 def list_all(json: AsJson = False) -> None:
-    """List systems, presets, networks, technologies, sweeps, units and papers.
+    """List systems, presets, networks, technologies, sweeps, units, papers and GPU machines.
 
     Example: dovetail list --json
     """
+    from dovetail.arch.gpu_machine import gpu_machines
     from dovetail.arch.technology import technologies
     from dovetail.commands.output import print_json, print_table
     from dovetail.models.networks.registry import network_names
@@ -26,6 +27,7 @@ def list_all(json: AsJson = False) -> None:
         "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
         "units": sorted({name for entry in systems() for name in entry.units}),
         "papers": sorted(papers()),
+        "machines": list(gpu_machines()),
     }
     if json:
         print_json(data)
@@ -34,6 +36,6 @@ def list_all(json: AsJson = False) -> None:
     for name, names in data["presets"].items():
         default = data["default_presets"][name]
         rows.append((f"presets of {name}", f"{', '.join(names)}; {default} unless given"))
-    for kind in ("networks", "technologies", "sweeps", "units", "papers"):
+    for kind in ("networks", "technologies", "sweeps", "units", "papers", "machines"):
         rows.append((kind, ", ".join(data[kind])))
     print_table("Dovetail knows", ("what", "names"), rows)

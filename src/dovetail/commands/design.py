@@ -39,10 +39,16 @@ def chosen_design(system: System, preset: str | None, changes: list[str] | None)
         design = resolve(system.preset)(preset)
     if not changes:
         return design
-    values = deepcopy(design.to_dict())
-    for change in changes:
-        _apply(values, change)
+    values = with_changes(design.to_dict(), changes)
     return resolve(system.design)(values, source=f"{source} with --set {' '.join(changes)}")
+
+
+def with_changes(values: dict[str, Any], changes: list[str]) -> dict[str, Any]:
+    """``values``, plain data, with each ``FIELD=VALUE`` applied."""
+    changed = deepcopy(values)
+    for change in changes:
+        _apply(changed, change)
+    return changed
 
 
 def _read(path: Path) -> dict[str, Any]:
