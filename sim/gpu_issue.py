@@ -20,6 +20,7 @@ from dovetail.sim.gpu_issue_kernel import (
     LOAD_SHARED,
     MMA,
     STORE_GLOBAL,
+    STORE_RESULT,
     STORE_SHARED,
     IssueTiming,
     issue,
@@ -99,10 +100,9 @@ def warp_program(kernel: TracedKernel) -> list[Instruction]:
                 made += [(ALU, 0, 0)] * (others // groups + (group < others % groups))
                 for result in range(_tiles(kernel)):
                     made += [(MMA, result, buffer)] * kernel.mma_copies
-        stores: list[Instruction] = [(STORE_SHARED, 0, 0)] * outputs
         return [
             *made,
-            *stores,
+            *[(STORE_RESULT, 0, 0)] * outputs,
             (BARRIER, 0, 0),
             *[(LOAD_SHARED, 0, 0)] * outputs,
             *[(STORE_GLOBAL, 0, 0)] * outputs,

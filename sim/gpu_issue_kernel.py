@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-ALU, LOAD_GLOBAL, STORE_SHARED, BARRIER, LOAD_SHARED, MMA, STORE_GLOBAL = range(7)
+ALU, LOAD_GLOBAL, STORE_SHARED, BARRIER, LOAD_SHARED, MMA, STORE_RESULT, STORE_GLOBAL = range(8)
 FRAGMENT_BUFFERS = 2
 
 
@@ -83,6 +83,8 @@ def issue(
                 at = max(at, alu_free)
             elif kind == STORE_SHARED:
                 at = max(at, max(shared_free, loaded[warp]))
+            elif kind == STORE_RESULT:
+                at = max(at, max(shared_free, sums[warp].max()))
             elif kind == LOAD_SHARED:
                 at = max(at, shared_free)
             elif kind == BARRIER:
@@ -104,7 +106,7 @@ def issue(
         elif kind == LOAD_GLOBAL:
             global_free = max(global_free, now) + timing.global_occupancy
             loaded[chosen] = max(loaded[chosen], global_free + timing.global_latency)
-        elif kind == STORE_SHARED:
+        elif kind == STORE_SHARED or kind == STORE_RESULT:
             shared_free = now + timing.shared_occupancy
             stored[chosen] = shared_free + timing.shared_latency
         elif kind == LOAD_SHARED:

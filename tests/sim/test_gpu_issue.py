@@ -16,6 +16,7 @@ from dovetail.sim.gpu_issue_kernel import (
     LOAD_SHARED,
     MMA,
     STORE_GLOBAL,
+    STORE_RESULT,
     STORE_SHARED,
     IssueTiming,
     issue,
@@ -57,6 +58,8 @@ def cycles(program: Program, *, blocks: int = 1, resident: int = 1) -> float:
         # A barrier waits until the store can be seen; a global store is waited for by nothing.
         ([(STORE_SHARED, 0, 0), (BARRIER, 0, 0)], 16 + 29 + 1),
         ([(STORE_GLOBAL, 0, 0)] * 4, 4),
+        # A result is stored when every sum is there.
+        ([(MMA, 0, 0), (MMA, 1, 0), (STORE_RESULT, 0, 0)], 8 + 20 + 1),
     ],
 )
 def test_programs_by_hand(program: Program, expected: float) -> None:
@@ -74,7 +77,7 @@ def test_a_second_warp_fills_the_first_one_s_gaps() -> None:
 
 
 INSTRUCTIONS = st.lists(
-    st.tuples(st.integers(0, 6), st.integers(0, 7), st.integers(0, 1)), min_size=1, max_size=30
+    st.tuples(st.integers(0, 7), st.integers(0, 7), st.integers(0, 1)), min_size=1, max_size=30
 )
 
 
@@ -94,7 +97,7 @@ def test_no_program_is_faster_than_its_units_or_than_one_instruction_a_cycle(
     program: Program, blocks: int, resident: int
 ) -> None:
     taken = cycles(program, blocks=blocks, resident=resident)
-    count = {kind: sum(k == kind for k, _, _ in program) * blocks for kind in range(7)}
+    count = {kind: sum(k == kind for k, _, _ in program) * blocks for kind in range(8)}
     assert taken >= len(program) * blocks
     if count[MMA]:
         assert taken >= (count[MMA] - 1) * TIMING.mma_initiation + TIMING.mma_latency
@@ -105,6 +108,35 @@ def test_no_program_is_faster_than_its_units_or_than_one_instruction_a_cycle(
 LOG, KERNEL = accel_sim().log, accel_sim().kernel
 # 1,728 blocks of 80 steps, in each of which a warp issues 2 x 4 x 2 instructions twice.
 PRODUCTS = 1728 // 108 * 80 * 2 * 4 * 2 * 2
+
+
+def test_a_kernel_of_one_instruction_by_hand() -> None:
+    """One block of one warp with one product, 16 x 8 x 16, on the log's settings."""
+    tiny = replace(
+        KERNEL,
+        m=16,
+        n=8,
+        k=16,
+        block_m=16,
+        block_n=8,
+        step_k=16,
+        warp_m=16,
+        warp_n=8,
+        mma_copies=1,
+        thread_instructions=1,  # so that nothing is left over beside the program
+    )
+    assert [kind for kind, _, _ in warp_program(tiny)] == [
+        *(LOAD_GLOBAL, LOAD_GLOBAL, STORE_SHARED, STORE_SHARED, BARRIER, LOAD_SHARED, LOAD_SHARED),
+        *(MMA, STORE_RESULT, BARRIER, LOAD_SHARED, STORE_GLOBAL),
+    ]
+    # 16 and 8 rows of 16 values: 768 bytes, two accesses of 512; a scheduler has a quarter of 32
+    # bytes a cycle from L2 and of 128 of shared memory.
+    loaded = 2 * 64 + 39 + 187
+    stored = loaded + 2 * 16 + 29
+    fragment = (stored + 1) + 2 * 16 + 29
+    product = fragment + 16
+    visible = product + 16 + 29
+    assert issue_cycles(LOG, tiny) == visible + 3  # barrier, load, and the store to memory
 
 
 def test_the_published_kernel_keeps_its_tensor_core_busy_most_of_the_time() -> None:

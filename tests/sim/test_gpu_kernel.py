@@ -68,6 +68,15 @@ def test_bounds_of_an_sm_by_hand() -> None:
     assert alone == 3 * latency
 
 
+def test_each_warp_reads_its_own_rows_and_columns_from_shared_memory() -> None:
+    """64 x 128 in warps of 32 x 32: A for each of four columns of warps, W for each of two rows."""
+    tiling = Tiling(64, 128, 32, 32, 32, 3)
+    rates = SMALL._replace(w_bytes=0.25)
+    a, w = 64 * 32 * 2, 128 * 32 * 0.25
+    shared = sm_cycles(rates, Problem(64, 128, 32, 1), tiling, 1)[1]
+    assert shared == (a + 4 * a + w + 2 * w) / 128
+
+
 def test_a_shallow_ring_waits_for_its_loads() -> None:
     deep = SQUARE._replace(stages=4)
     slow = SMALL._replace(load_latency=30000.0)
@@ -82,6 +91,7 @@ def test_few_warps_leave_tensor_cores_idle() -> None:
     one_warp = Tiling(32, 32, 32, 32, 32, 3)
     problem = Problem(32, 32, 32, 1)
     assert sm_cycles(SMALL, problem, one_warp, 1)[0] == 32 * 32 * 32 / 64
+    assert sm_cycles(SMALL, problem, one_warp, 4)[0] == 32 * 32 * 32 / 64
     four_blocks = Problem(32, 32, 32, 8)
     assert sm_cycles(SMALL, four_blocks, one_warp, 4)[0] == 4 * 32 * 32 * 32 / 256
 
@@ -114,6 +124,14 @@ def test_dram_keeps_one_panel_where_that_is_all_that_fits() -> None:
     assert dram_bytes(some, Problem(256, 256, 64, 1), SQUARE, 1) == operand + 4 * operand + out
     all_of_one = SMALL._replace(l2_bytes=float(panel + operand))
     assert dram_bytes(all_of_one, Problem(256, 256, 64, 1), SQUARE, 1) == 2 * operand + out
+
+
+@pytest.mark.parametrize(("m", "n"), [(1024, 128), (128, 1024)])
+def test_dram_keeps_all_of_the_smaller_operand(m: int, n: int) -> None:
+    """Two panels of one operand and one of the other fit; the larger one then comes once."""
+    panel, out = 64 * 64 * 2, m * n * 2
+    some = SMALL._replace(l2_bytes=3.0 * panel)
+    assert dram_bytes(some, Problem(m, n, 64, 1), SQUARE, 1) == (16 + 2) * panel + out
 
 
 PROBLEMS = st.builds(
@@ -180,16 +198,22 @@ def cheapest(rates: GpuRates, problem: Problem) -> TilingCost:
     return min(costs, key=lambda cost: (cost.cycles, cost.dram_moved, cost.l2_moved))
 
 
+FAST = SMALL._replace(macs_per_cycle=4096.0, l2_bytes_per_cycle=1e4, dram_bytes_per_cycle=1e3)
+LONG = FAST._replace(a_bytes=2.25, a_register_bytes=2.25, w_bytes=0.25, w_register_bytes=0.25)
+
+
 @pytest.mark.parametrize(
-    ("problem", "l2_bytes"),
+    ("rates", "problem"),
     [
-        (Problem(300, 500, 200, 1), 1e6),
-        (Problem(1000, 3000, 512, 1), 1e5),
-        (Problem(33, 40, 100, 7), 1e4),
+        (SMALL, Problem(300, 500, 200, 1)),
+        (SMALL._replace(l2_bytes=1e5), Problem(1000, 3000, 512, 1)),
+        (SMALL._replace(l2_bytes=1e4), Problem(33, 40, 100, 7)),
+        (FAST, Problem(1000, 3000, 512, 1)),
+        (LONG, Problem(1000, 3000, 512, 1)),
+        (LONG._replace(registers_per_thread=96), Problem(500, 300, 2000, 1)),
     ],
 )
-def test_the_search_finds_what_brute_force_finds(problem: Problem, l2_bytes: float) -> None:
-    rates = SMALL._replace(l2_bytes=l2_bytes)
+def test_the_search_finds_what_brute_force_finds(rates: GpuRates, problem: Problem) -> None:
     _, found = best_tiling(rates, problem)
     best = cheapest(rates, problem)
     assert (found.cycles, found.dram_moved, found.l2_moved) == (
