@@ -24,7 +24,7 @@ from dovetail.sim.gpu_gemm import (
 )
 from dovetail.sim.gpu_kernel import Problem
 
-__all__ = ["GpuKernel", "GpuResult", "Precompute", "simulate_on_gpu"]
+__all__ = ["GpuKernel", "GpuResult", "Part", "Precompute", "simulate_on_gpu"]
 
 Precompute = Literal["none", "separate", "fused"]
 Part = Literal["linear", "attention", "elementwise", "precompute"]

@@ -79,7 +79,7 @@ def run(
     return simulate_on_gpu(machine_preset(machine), trace, precompute=precompute)
 
 
-def _latency(published: Figure, machine: str, phase: Phase) -> GpuResult:
+def latency(published: Figure, machine: str, phase: Phase) -> GpuResult:
     """Table 1: BS1 SEQ2048 or BS1024 SEQ1."""
     table = published["latency_ms"]
     name = table["networks"].get(machine, table["network"])
@@ -89,9 +89,9 @@ def _latency(published: Figure, machine: str, phase: Phase) -> GpuResult:
 def _speedups(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
     phase, base = figure["phase"], figure["baseline"]
     table = published["latency_ms"][phase]
-    ours_base = _latency(published, base, phase)
+    ours_base = latency(published, base, phase)
     for machine in figure["machines"]:
-        ours = _latency(published, machine, phase)
+        ours = latency(published, machine, phase)
         yield _row(
             figure,
             what=f"{figure['what']}: {machine}",

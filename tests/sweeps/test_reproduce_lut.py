@@ -4,6 +4,9 @@ from collections import Counter
 
 import pytest
 
+from dovetail.arch.gpu_machine import machine_preset
+from dovetail.models.networks import network
+from dovetail.sim.gpu import simulate_on_gpu
 from dovetail.sweeps import reproduce_lut
 from dovetail.sweeps.reproduce_lut import published, rows
 from dovetail.sweeps.reproduction import ReproductionRow
@@ -108,6 +111,20 @@ def test_rows_of_the_gpu_model(all_rows: list[ReproductionRow]) -> None:
 
 def test_peaks_are_reproduced(all_rows: list[ReproductionRow]) -> None:
     assert {row.verdict for row in all_rows if row.row == "12"} == {"reproduced"}
+
+
+def test_speedups_are_ratios_of_latencies(all_rows: list[ReproductionRow]) -> None:
+    """arXiv 2408.06003 v3: 5.51x is its headline on A100, 2.06x on H100."""
+    headlines = {row.row: row for row in all_rows if "decode" in row.what and "8x" in row.what}
+    assert headlines["14"].published == pytest.approx(5.51, abs=5e-3)
+    assert headlines["15"].published == pytest.approx(2.06, abs=5e-3)
+    slow, fast = (
+        simulate_on_gpu(
+            machine_preset(machine), network(name, phase="decode", batch=1024, seq=1)
+        ).time_ms
+        for machine, name in (("a100-fp16", "llama-3b"), ("a100-lut-8x", "bitnet-3b"))
+    )
+    assert headlines["14"].ours == pytest.approx(slow / fast)
 
 
 def test_the_simulator_s_error_is_not_claimed(all_rows: list[ReproductionRow]) -> None:
