@@ -18,6 +18,7 @@ from dovetail.rtl.floating.group_dequant import FloatGroupDequant
 from dovetail.rtl.floating.pe import FloatGroupSumPe, Fp16Pe
 from dovetail.rtl.gemm.accumulate import Accumulate
 from dovetail.rtl.gemm.output import OutputRound
+from dovetail.rtl.gemm.scale_queue import ScaleQueue
 from dovetail.rtl.int8.dequant_pe import DequantPe
 from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
@@ -27,7 +28,6 @@ from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
 from dovetail.rtl.mixpe.pe import MixpePe
 from dovetail.rtl.mixpe.pe_w4a16 import MixpeFloatPe
-from dovetail.rtl.mixpe.scale_queue import ScaleQueue
 from dovetail.rtl.skew import Skew
 
 __all__ = ["axis", "default_size", "expression", "unit", "units"]

@@ -1,4 +1,4 @@
-"""The 48-bit adder in front of a column's accumulators."""
+"""The integer adder in front of a column's accumulators."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ class Accumulate(wiring.Component):
     :Latency: 1 cycle from ``increment``; ``stored`` belongs to that later cycle.
     :Throughput: one addition per cycle.
     :Ready path: none.
-    :Reference: integer addition modulo 2^48.
+    :Reference: integer addition modulo 2^``bits``.
 
     Parameters
     ----------
     increment_bits : int
         Width of the signed increment.
+    bits : int
+        Width of an accumulator.
 
     Members
     -------
     first : unsigned(1)
         Store the increment instead of adding it.
     increment : signed(increment_bits)
-    stored, o : signed(48)
+    stored, o : signed(bits)
         The accumulator as read, and as written back.
     """
 
-    def __init__(self, *, increment_bits: int) -> None:
+    def __init__(self, *, increment_bits: int, bits: int = FIXED_ACCUMULATOR_BITS) -> None:
         self.increment_shape = signed(increment_bits)
-        self.shape = signed(FIXED_ACCUMULATOR_BITS)
+        self.shape = signed(bits)
         super().__init__(
             {
                 "first": In(1),

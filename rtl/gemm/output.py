@@ -1,4 +1,4 @@
-"""The output rounding unit: one 48-bit accumulator to a 16-bit result."""
+"""The output rounding unit: one integer accumulator to a 16-bit result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ __all__ = ["OutputRound"]
 
 
 class OutputRound(RoundingShift):
-    """The only rounding of an output: 48-bit fixed point to 16 bits, half to even, saturated."""
+    """The only rounding of an output: fixed point to 16 bits, half to even, saturated.
 
-    def __init__(self) -> None:
-        super().__init__(in_bits=FIXED_ACCUMULATOR_BITS, out_bits=OUTPUT_BITS)
+    Parameters
+    ----------
+    bits : int
+        Width of an accumulator.
+    """
+
+    def __init__(self, *, bits: int = FIXED_ACCUMULATOR_BITS) -> None:
+        super().__init__(in_bits=bits, out_bits=OUTPUT_BITS)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from amaranth import Module, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import SCALE_BITS, SCALE_LANE_BITS, WEIGHT_BITS, GemmEngineConfig
-from dovetail.rtl.gemm.accumulators import AccumulatorBank
+from dovetail.arch.engine import SCALE_LANE_BITS, WEIGHT_BITS, GemmEngineConfig
 from dovetail.rtl.gemm.drain import row_control
+from dovetail.rtl.gemm.group_results import GroupResults
 from dovetail.rtl.gemm.pe import PE_CONTROL
 from dovetail.rtl.gemm.pe_column import PeColumn
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.mixpe.parts import AfterGroupParts
-from dovetail.rtl.mixpe.scale_queue import ScaleQueue
-from dovetail.rtl.skew import delayed
 
 __all__ = ["MixpeColumn"]
 
@@ -87,7 +83,6 @@ class MixpeColumn(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        config = self._config
         parts = self._parts
         total = Signal(parts.pe.sum_shape)
         m.submodules.pes = self._pes.instance(
@@ -99,36 +94,22 @@ class MixpeColumn(wiring.Component):
             drain=Signal(name="drain"),
             sum=total,
         )
-        m.submodules.scales = scales = ScaleQueue(depth=config.segments_in_flight)
-        dequant = m.submodules.dequant = parts.dequant
-        m.submodules.accumulators = bank = AccumulatorBank(
-            depth=config.accumulator_half_tiles * config.rows, accumulate=parts.accumulate
+        m.submodules.results = results = GroupResults(
+            self._config, dequant=parts.dequant, accumulate=parts.accumulate
         )
-        cycles = config.spec.dequant_cycles
-        row: Any = self.row_i
-        later: Any = delayed(m, self.row_o, cycles - 1, name="row_later")
         m.d.comb += [
-            scales.push.eq(self.scale_push),
-            scales.push_slot.eq(self.scale_slot),
-            scales.push_lane.eq(self.scale_lane),
-            scales.slot.eq(row.slot),
-            dequant.p.eq(total),
-            dequant.s.eq(self.group_sum_i),
-            dequant.zero.eq(scales.lane[SCALE_BITS:]),
-            dequant.scale.eq(delayed(m, scales.lane[:SCALE_BITS], cycles, name="scale")),
-            dequant.high.eq(later.high),
-            bank.valid.eq(later.valid),
-            bank.address.eq(later.address),
-            bank.half.eq(later.half),
-            bank.first.eq(later.first),
-            bank.increment.eq(dequant.o),
-            bank.read.eq(self.read),
-            bank.read_address.eq(self.read_address),
-            bank.read_half.eq(self.read_half),
-            self.read_data.eq(bank.read_data),
+            results.scale_push.eq(self.scale_push),
+            results.scale_slot.eq(self.scale_slot),
+            results.scale_lane.eq(self.scale_lane),
+            results.row_i.eq(self.row_i),
+            results.product_sum.eq(total),
+            results.group_sum.eq(self.group_sum_i),
+            results.zero.eq(results.zero_lane),
+            results.read.eq(self.read),
+            results.read_address.eq(self.read_address),
+            results.read_half.eq(self.read_half),
+            self.read_data.eq(results.read_data),
+            self.row_o.eq(results.row_o),
         ]
-        m.d.sync += [
-            self.row_o.eq(self.row_i),
-            self.group_sum_o.eq(self.group_sum_i),
-        ]
+        m.d.sync += self.group_sum_o.eq(self.group_sum_i)
         return m

@@ -1,13 +1,18 @@
-"""MixPE's post-group dequantisation unit: zero-point correction and integer scale."""
+"""Post-group dequantisation of integer sums: zero-point correction and integer scale."""
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Module, Mux, Shape, Signal, signed, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.engine import ZERO_BITS
+
 __all__ = ["GroupDequant"]
+
+
+_ZERO = unsigned(ZERO_BITS)
 
 
 class GroupDequant(wiring.Component):
@@ -27,6 +32,8 @@ class GroupDequant(wiring.Component):
     ----------
     p_bits, s_bits : int
         Widths of the group's product sum and of its activation sum.
+    zero_shape : Shape
+        Of the zero point.
 
     Members
     -------
@@ -34,7 +41,7 @@ class GroupDequant(wiring.Component):
         Product sum of the group.
     s : signed(s_bits)
         Activation sum of the group.
-    zero : unsigned(4)
+    zero : zero_shape
         Zero point of the group.
     scale, high : unsigned(12), unsigned(1)
         One cycle after ``p``.
@@ -42,15 +49,15 @@ class GroupDequant(wiring.Component):
         Increment of the accumulator.
     """
 
-    def __init__(self, *, p_bits: int, s_bits: int) -> None:
-        # |zero * s| < 16 * 2^(s_bits - 1), of the size of p for MixPE's widths.
-        self._difference_bits = max(p_bits, s_bits + 4) + 1
+    def __init__(self, *, p_bits: int, s_bits: int, zero_shape: Shape = _ZERO) -> None:
+        # |zero * s| < 2^zero_bits * 2^(s_bits - 1), of the size of p for MixPE's widths.
+        self._difference_bits = max(p_bits, s_bits + zero_shape.width - zero_shape.signed) + 1
         self.o_bits = self._difference_bits + 12 + 4
         super().__init__(
             {
                 "p": In(signed(p_bits)),
                 "s": In(signed(s_bits)),
-                "zero": In(4),
+                "zero": In(zero_shape),
                 "scale": In(12),
                 "high": In(1),
                 "o": Out(signed(self.o_bits)),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dovetail.rtl.mixpe.scale_queue import ScaleQueue
+from dovetail.rtl.gemm.scale_queue import ScaleQueue
 from dovetail.tests.rtl.simulation import simulate
 
 

@@ -24,33 +24,36 @@ class ScaleQueue(wiring.Component):
     ----------
     depth : int
         Segments in flight.
+    lane_bits : int
+        Of a scale with its zero point.
 
     Members
     -------
     push, push_slot, push_lane : In
-        Store a lane of 16 bits, scale below zero point, in a slot.
+        Store a lane, scale below zero point, in a slot.
     slot : In
     lane : Out
         What the slot holds.
     """
 
-    def __init__(self, *, depth: int) -> None:
+    def __init__(self, *, depth: int, lane_bits: int = SCALE_LANE_BITS) -> None:
         self._depth = depth
+        self._lane_bits = lane_bits
         slot_bits = max(1, (depth - 1).bit_length())
         super().__init__(
             {
                 "push": In(1),
                 "push_slot": In(slot_bits),
-                "push_lane": In(SCALE_LANE_BITS),
+                "push_lane": In(lane_bits),
                 "slot": In(slot_bits),
-                "lane": Out(SCALE_LANE_BITS),
+                "lane": Out(lane_bits),
             }
         )
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         m.submodules.lanes = lanes = memory.Memory(
-            shape=SCALE_LANE_BITS, depth=self._depth, init=[]
+            shape=self._lane_bits, depth=self._depth, init=[]
         )
         write, read = lanes.write_port(), lanes.read_port(domain="comb")
         m.d.comb += [

@@ -1,0 +1,110 @@
+"""The foot of a column that dequantises after the group: scales, dequantiser, accumulators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module
+from amaranth.hdl import Elaboratable
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.engine import SCALE_BITS, GemmEngineConfig
+from dovetail.rtl.gemm.accumulators import AccumulatorBank
+from dovetail.rtl.gemm.drain import row_control
+from dovetail.rtl.gemm.scale_queue import ScaleQueue
+from dovetail.rtl.skew import delayed
+
+__all__ = ["GroupResults"]
+
+
+class GroupResults(wiring.Component):
+    """Turn a column's drained sums, a row a cycle, into additions to its accumulators.
+
+    :Latency: accumulators hold the sum 2 + ``dequant_cycles`` cycles after ``row_i``.
+    :Throughput: one row per cycle.
+    :Ready path: none.
+    :Reference: :func:`dovetail.models.mpgemm.dequantize_after_group`.
+
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    dequant, accumulate : wiring.Component
+        As of :class:`~dovetail.rtl.mixpe.parts.AfterGroupParts`.
+
+    Members
+    -------
+    scale_push, scale_slot, scale_lane : In
+        A group's scale and zero point, stored until the group drains.
+    row_i, row_o : row_control(config)
+        Of the row that drains, and one cycle later.
+    product_sum, group_sum : shapes of ``p`` and ``s`` of the dequantiser
+        Of that row.
+    zero_lane : unsigned(zero_bits)
+        Zero point that was stored with the row's scale.
+    zero : shape of ``zero`` of the dequantiser
+        What is made of it, in the same cycle.
+    read, read_address, read_half, read_data
+        As in :class:`~dovetail.rtl.gemm.accumulators.AccumulatorBank`.
+    """
+
+    def __init__(self, config: GemmEngineConfig, *, dequant: Any, accumulate: Any) -> None:
+        self._config = config
+        self._dequant = dequant
+        self._accumulate = accumulate
+        row = row_control(config)
+        ports = dequant.signature.members
+        super().__init__(
+            {
+                "scale_push": In(1),
+                "scale_slot": In(row["slot"].shape),
+                "scale_lane": In(config.scale_lane_bits),
+                "row_i": In(row),
+                "row_o": Out(row),
+                "product_sum": In(ports["p"].shape),
+                "group_sum": In(ports["s"].shape),
+                "zero_lane": Out(config.zero_bits),
+                "zero": In(ports["zero"].shape),
+                "read": In(1),
+                "read_address": In(row["address"].shape),
+                "read_half": In(1),
+                "read_data": Out(accumulate.shape),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        m.submodules.scales = scales = ScaleQueue(
+            depth=config.segments_in_flight, lane_bits=config.scale_lane_bits
+        )
+        dequant = m.submodules.dequant = self._dequant
+        m.submodules.accumulators = bank = AccumulatorBank(
+            depth=config.accumulator_half_tiles * config.rows, accumulate=self._accumulate
+        )
+        cycles = config.spec.dequant_cycles
+        row: Any = self.row_i
+        later: Any = delayed(m, self.row_o, cycles - 1, name="row_later")
+        m.d.comb += [
+            scales.push.eq(self.scale_push),
+            scales.push_slot.eq(self.scale_slot),
+            scales.push_lane.eq(self.scale_lane),
+            scales.slot.eq(row.slot),
+            self.zero_lane.eq(scales.lane[SCALE_BITS:]),
+            dequant.p.eq(self.product_sum),
+            dequant.s.eq(self.group_sum),
+            dequant.zero.eq(self.zero),
+            dequant.scale.eq(delayed(m, scales.lane[:SCALE_BITS], cycles, name="scale")),
+            dequant.high.eq(later.high),
+            bank.valid.eq(later.valid),
+            bank.address.eq(later.address),
+            bank.half.eq(later.half),
+            bank.first.eq(later.first),
+            bank.increment.eq(dequant.o),
+            bank.read.eq(self.read),
+            bank.read_address.eq(self.read_address),
+            bank.read_half.eq(self.read_half),
+            self.read_data.eq(bank.read_data),
+        ]
+        m.d.sync += self.row_o.eq(self.row_i)
+        return m
