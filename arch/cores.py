@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Core = Literal[
     "mixpe_w4a8",
@@ -20,9 +20,13 @@ Core = Literal[
     "int4",
     "dequant_w4a8",
     "dequant_w4a16",
+    "lut_int8",
 ]
 Placement = Literal["after_group", "column_head", "pe", "never"]
-WeightFormat = Literal["int4", "uint4_zero", "int8", "fp16"]
+WeightFormat = Literal["int4", "uint4_zero", "int8", "fp16", "odd", "twos_complement", "zero_point"]
+
+MAX_WEIGHT_BITS = 8
+"""Most bit planes of a weight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class CoreSpec:
     title : str
         For legends and tables.
     activation_bits : int
-        4 and 8 are integers, 16 is FP16.
+    floating : bool
+        Activations and sums are floating point.
     dequantise : str
         ``after_group``: one unit a column scales each group's sum.  ``column_head``: one unit a
         column dequantises each weight before it enters.  ``pe``: every PE does.  ``never``: FP16
@@ -42,6 +47,14 @@ class CoreSpec:
     stored, computed : tuple of str, str
         Formats of weights that are stored (quantised offline), and of operands that are computed
         at run time (keys and values of attention) unless these are quantised to 4 bits.
+    broadcast : bool
+        A step of ``lut_k`` k reaches all units in one cycle; else one k a cycle moves through a
+        systolic array.
+    tables : bool
+        What is broadcast are tables of a step's activations.
+    bit_serial : bool
+        Weights come plane by plane of their bits, as many as a run-time register says, while the
+        activations of a step are held.
     slice_bits : int
         Smallest part of a weight that the scratchpads address.
     slices_per_word : int
@@ -49,7 +62,8 @@ class CoreSpec:
     nibble_passes : bool
         INT8 weights take two passes over their nibbles, and twice the time.
     wait_cycles : int
-        For which activations wait for their weights before the array.
+        For which activations wait for their weights before the array, or weights for what is made
+        of the activations.
     product_cycles : int
         Registers inside a PE between its operands and its accumulator.
     dequant_cycles : int
@@ -59,6 +73,10 @@ class CoreSpec:
     title: str
     activation_bits: int
     dequantise: Placement
+    floating: bool = False
+    broadcast: bool = False
+    tables: bool = False
+    bit_serial: bool = False
     stored: tuple[WeightFormat, ...] = ("int4", "uint4_zero")
     computed: WeightFormat = "int8"
     slice_bits: int = 4
@@ -67,11 +85,6 @@ class CoreSpec:
     wait_cycles: int = 0
     product_cycles: int = 0
     dequant_cycles: int = 0
-
-    @property
-    def floating(self) -> bool:
-        """Activations and sums are floating point."""
-        return self.activation_bits == 16
 
     @property
     def after_group(self) -> bool:
@@ -92,7 +105,16 @@ class CoreSpec:
         return tuple(dict.fromkeys((*self.stored, self.computed)))
 
 
-CORES: Mapping[Core, CoreSpec] = {
+_BIT_SERIAL: Mapping[str, Any] = {
+    "dequantise": "after_group",
+    "broadcast": True,
+    "tables": True,
+    "bit_serial": True,
+    "stored": ("odd", "twos_complement", "zero_point"),
+    "slice_bits": 1,
+}
+
+MIXPE_CORES: Mapping[Core, CoreSpec] = {
     "mixpe_w4a8": CoreSpec(
         title="MixPE W4A8",
         activation_bits=8,
@@ -110,6 +132,7 @@ CORES: Mapping[Core, CoreSpec] = {
     "mixpe_w4a16": CoreSpec(
         title="MixPE W4A16",
         activation_bits=16,
+        floating=True,
         dequantise="after_group",
         nibble_passes=True,
         product_cycles=1,
@@ -118,6 +141,7 @@ CORES: Mapping[Core, CoreSpec] = {
     "fp16": CoreSpec(
         title="FP16",
         activation_bits=16,
+        floating=True,
         dequantise="never",
         stored=("fp16",),
         computed="fp16",
@@ -155,9 +179,24 @@ CORES: Mapping[Core, CoreSpec] = {
     "dequant_w4a16": CoreSpec(
         title="INT4 x FP16, dequantised in the PE",
         activation_bits=16,
+        floating=True,
         dequantise="pe",
         slices_per_word=2,
         product_cycles=3,
     ),
 }
-"""Every core, by the name that a configuration gives; MixPE's and their baselines first."""
+"""MixPE and the cores that it is compared with."""
+
+LUT_CORES: Mapping[Core, CoreSpec] = {
+    "lut_int8": CoreSpec(
+        title="LUT INT8",
+        activation_bits=8,
+        wait_cycles=1,
+        dequant_cycles=1,
+        **_BIT_SERIAL,
+    ),
+}
+"""LUT Tensor Core and the cores that it is compared with."""
+
+CORES: Mapping[Core, CoreSpec] = {**MIXPE_CORES, **LUT_CORES}
+"""Every core, by the name that a configuration gives."""

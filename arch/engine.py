@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from dovetail.arch.cores import CORES, Core, CoreSpec
+from dovetail.arch.cores import CORES, MAX_WEIGHT_BITS, Core, CoreSpec
 from dovetail.arch.number_formats import float_format
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -24,8 +24,10 @@ SCALE_BITS = 12  # unsigned integer scale of one group
 ZERO_BITS = 4  # unsigned zero point of one group; with the scale it fills a 16-bit lane
 SCALE_LANE_BITS = SCALE_BITS + ZERO_BITS
 FIXED_ACCUMULATOR_BITS = 48  # of the sum over groups, in integers
+WIDE_ACCUMULATOR_BITS = 56  # where activations are wider than 8 bits
 FLOATING_ACCUMULATOR_BITS = 32  # FP32
 OUTPUT_BITS = 16
+LEAST_LUT_K, MOST_LUT_K = 2, 8  # k of a step of a broadcast core
 K_TILE_SUM_BITS = 32  # inside a PE that sums INT8 products over a whole k tile
 MAX_K = 1 << 16  # 2^16 products of two INT8 fill K_TILE_SUM_BITS
 
@@ -46,7 +48,7 @@ class SpadShape:
     Attributes
     ----------
     slice_bits : int
-        What one k (one group, for scales) of one block of rows or columns takes.
+        What one step (one group, for scales) of one block of rows or columns takes.
     word_bits : int
         What the core reads in one cycle.
     row_bits : int
@@ -102,6 +104,11 @@ class GemmEngineConfig:
         PEs along M and along N; 1 to 256.
     max_group : int
         Longest quantisation group, a power of two; sets the width of integer sums of a group.
+    lut_k : int
+        k of a step, 2 to 8, of a core that broadcasts whole steps; 1 for the others.
+    zero_bits : int
+        Of a group's zero point, 4 or 8.  With 4 a scale's lane has 16 bits, with 8 it has 32, and
+        weights of 5 to 8 bits may have zero points; only bit-serial cores take 8.
     sum_format : str
         ``fp32`` or ``fp16``: format in which a PE of a floating-point core sums a group; integer
         cores do not have one.
@@ -121,6 +128,8 @@ class GemmEngineConfig:
     rows: Annotated[int, Field(gt=0, le=256)]
     cols: Annotated[int, Field(gt=0, le=256)]
     max_group: PositiveInt = 128
+    lut_k: int = 1
+    zero_bits: Literal[4, 8] = 4
     sum_format: Literal["fp16", "fp32"] = "fp32"
     activation_buffer_bytes: PositiveInt = 262144
     weight_buffer_bytes: PositiveInt = 131072
@@ -136,6 +145,23 @@ class GemmEngineConfig:
             raise ValueError(
                 f"max_group={self.max_group} must be a power of two up to 1024; "
                 f"set it to {min(1024, power_of_two(self.max_group))}"
+            )
+        least, most = (LEAST_LUT_K, MOST_LUT_K) if self.spec.broadcast else (1, 1)
+        if not least <= self.lut_k <= most:
+            allowed = f"from {least} to {most}" if most > 1 else "1"
+            raise ValueError(
+                f"lut_k={self.lut_k} must be {allowed} for core={self.core}; "
+                f"set it to {4 if most > 1 else 1}"
+            )
+        if self.max_group < self.lut_k:
+            raise ValueError(
+                f"max_group={self.max_group} is shorter than a step of lut_k={self.lut_k}; "
+                f"set it to at least {power_of_two(self.lut_k)}"
+            )
+        if self.zero_bits != ZERO_BITS and not self.spec.bit_serial:
+            raise ValueError(
+                f"zero_bits={self.zero_bits} needs a bit-serial core; weights of core={self.core} "
+                f"have 4 bits: remove zero_bits"
             )
         if not is_power_of_two(self.port_bits) or not 8 <= self.port_bits <= 4096:
             raise ValueError(
@@ -177,12 +203,22 @@ class GemmEngineConfig:
 
         At least two where an activation has 4 bits, so that a slice fills a byte.
         """
-        return max(8 // self.spec.activation_bits, power_of_two(self.rows))
+        return max(8 // self.activation_step_bits, power_of_two(self.rows))
 
     @property
     def cols_padded(self) -> int:
-        """Columns in DRAM and scratchpad words; two at least, so that a slice fills a byte."""
-        return max(2, power_of_two(self.cols))
+        """Columns in DRAM and scratchpad words; enough that a slice fills a byte."""
+        return max(2, 8 // self.weight_step_bits, power_of_two(self.cols))
+
+    @property
+    def activation_step_bits(self) -> int:
+        """What a step of one row takes in DRAM and scratchpad: a power of two."""
+        return power_of_two(self.lut_k * self.spec.activation_bits)
+
+    @property
+    def weight_step_bits(self) -> int:
+        """What a slice of a step of one column takes in DRAM and scratchpad: a power of two."""
+        return power_of_two(self.lut_k * self.spec.slice_bits)
 
     def _spad(self, capacity_bytes: int, slice_bits: int, slices_per_word: int = 1) -> SpadShape:
         word_bits = slice_bits * slices_per_word
@@ -197,21 +233,26 @@ class GemmEngineConfig:
 
     @property
     def activation(self) -> SpadShape:
-        """One slice is one k of ``rows`` activations."""
+        """One slice is one step of ``rows`` activations."""
         return self._spad(
-            self.activation_buffer_bytes, self.rows_padded * self.spec.activation_bits
+            self.activation_buffer_bytes, self.rows_padded * self.activation_step_bits
         )
 
     @property
     def weight(self) -> SpadShape:
-        """One slice is one nibble plane of one k of ``cols`` weights, or all of an FP16 weight."""
-        slice_bits = self.cols_padded * self.spec.slice_bits
+        """One slice is one nibble or bit plane of a step of ``cols`` weights, or all of FP16."""
+        slice_bits = self.cols_padded * self.weight_step_bits
         return self._spad(self.weight_buffer_bytes, slice_bits, self.spec.slices_per_word)
 
     @property
     def scale(self) -> SpadShape:
         """One slice is the scale and zero point of one group of ``cols`` columns."""
-        return self._spad(self.scale_buffer_bytes, self.cols_padded * SCALE_LANE_BITS)
+        return self._spad(self.scale_buffer_bytes, self.cols_padded * self.scale_lane_bits)
+
+    @property
+    def scale_lane_bits(self) -> int:
+        """A scale with its zero point: a power of two."""
+        return power_of_two(SCALE_BITS + self.zero_bits)
 
     @property
     def accumulator_half_rows(self) -> int:
@@ -232,22 +273,35 @@ class GemmEngineConfig:
 
     @property
     def weight_slices(self) -> int:
-        """Slices of a weight without group scales: two nibbles of INT8, FP16 as a whole."""
-        return 1 if self.spec.computed == "fp16" else 2
+        """Slices of a step without group scales: two nibbles of INT8, others as a whole.
+
+        The planes of a bit-serial core are not among them.
+        """
+        return 1 if self.spec.computed == "fp16" or self.spec.broadcast else 2
+
+    @property
+    def makes_tables(self) -> bool:
+        """Tables of the activations are made at the core's head."""
+        return self.spec.tables
 
     @property
     def accumulator_bits(self) -> int:
-        """One sum over groups: 48-bit integer, or FP32."""
-        return FLOATING_ACCUMULATOR_BITS if self.spec.floating else FIXED_ACCUMULATOR_BITS
+        """One sum over groups: integer of 48 bits, or more for wide activations, or FP32."""
+        if self.spec.floating:
+            return FLOATING_ACCUMULATOR_BITS
+        return WIDE_ACCUMULATOR_BITS if self.spec.activation_bits > 8 else FIXED_ACCUMULATOR_BITS
 
     @property
     def pe_accumulator_bits(self) -> int:
-        """Sum of ``max_group`` products with a nibble; of a whole k tile; or ``sum_format``."""
+        """Sum of ``max_group`` products with a nibble, or with 8 bits where ``broadcast``; of a
+        whole k tile; or ``sum_format``.
+        """
         if self.spec.floating:
             return float_format(self.sum_format).bits
         if not self.spec.group_segments:
             return K_TILE_SUM_BITS
-        return self.spec.activation_bits + WEIGHT_BITS + (self.max_group - 1).bit_length()
+        weight_bits = MAX_WEIGHT_BITS if self.spec.broadcast else WEIGHT_BITS
+        return self.spec.activation_bits + weight_bits + (self.max_group - 1).bit_length()
 
     @property
     def group_sum_bits(self) -> int:
@@ -257,8 +311,10 @@ class GemmEngineConfig:
 
     @property
     def peak_macs_per_cycle(self) -> int:
-        """MACs at the PE's own widths: a nibble for cores with ``nibble_passes``."""
-        return self.rows * self.cols
+        """MACs at the PE's own widths: a nibble for cores with ``nibble_passes``, a bit of a weight
+        where bit-serial.
+        """
+        return self.rows * self.cols * self.lut_k
 
     @property
     def drain_cycles(self) -> int:
@@ -276,8 +332,13 @@ class GemmEngineConfig:
         Scratchpad and input register (2), skew down the rows and the drain of ``rows`` results
         (2 rows - 1), skew across the columns (cols), then what the core adds: the column of group
         sums, the wait for dequantised weights, and registers of PEs and dequantisers.
+
+        Where operands are broadcast there is no skew: scratchpad and input register (2), the
+        accumulators' own cycle, the drain (rows), the same registers, and the accumulation.
         """
         spec = self.spec
+        if spec.broadcast:
+            return self.rows + 3 + spec.wait_cycles + spec.product_cycles + spec.dequant_cycles
         extra = spec.after_group + spec.wait_cycles + spec.product_cycles + spec.dequant_cycles
         return 2 * self.rows + self.cols + 1 + extra
 

@@ -18,7 +18,7 @@ class Event(StrEnum):
 
     # time
     CYCLE = "cycle"  # one cycle from start accepted to last write beat accepted
-    STREAM = "stream"  # one cycle in which a k of both operands enters the array
+    STREAM = "stream"  # one cycle in which a k, or a plane of a step, enters the array
     STALL_WEIGHTS = "stall_weights"  # the next tile's weights or scales are not loaded yet
     STALL_ACTIVATIONS = "stall_activations"  # the next tile's activations are not loaded yet
     STALL_OUTPUT = "stall_output"  # both halves of the accumulator buffer await write-back
@@ -27,7 +27,8 @@ class Event(StrEnum):
 
     # compute
     PE_OP = "pe_op"  # one PE operation at the PE's own widths on a valid row and column
-    GROUP_SUM = "group_sum"  # one activation added to its row's group sum
+    TABLE = "table"  # one table made of a step of a row's activations
+    GROUP_SUM = "group_sum"  # one activation, or a step of them, added to its row's group sum
     WEIGHT_DEQUANT = "weight_dequant"  # one weight dequantised before it enters the array
     GROUP_DEQUANT = "group_dequant"  # one group result corrected by its zero point and scaled
     ACCUMULATE = "accumulate"  # one 48-bit addition (or first store) to an accumulator

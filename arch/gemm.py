@@ -9,12 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dovetail.arch.cores import WeightFormat
+from dovetail.arch.cores import MAX_WEIGHT_BITS, WeightFormat
 from dovetail.arch.engine import MAX_K, GemmEngineConfig, SpadShape, is_power_of_two
 from dovetail.errors import ConfigError
 
 LoopOrder = Literal["m_outer", "n_outer"]
 MAX_DIMENSION = 1 << 20
+_BITS = {"int4": 4, "uint4_zero": 4, "int8": 8, "fp16": 16}
+# What bit-serial cores take; the place of a format is its register.
+_PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
+_MOST_ODD_FACTOR = 7  # of the k of a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +32,16 @@ class Gemm:
     weight_format : str
         ``int4`` symmetric, -8..7; ``uint4_zero`` with a zero point, 0..15; ``int8`` and ``fp16``
         without scales: operands that are computed at run time (attention), and all of a core that
-        does not quantise.
+        does not quantise.  Bit-serial cores take unsigned codes q of ``bits`` bits: ``odd``, which
+        stand for ``2q - (2^bits - 1)``; ``twos_complement``, for ``q - 2^(bits - 1)``; and
+        ``zero_point``, for q less the group's zero point.  Their ``int8`` is ``twos_complement`` of
+        8 bits without scales.
     group : int
-        Length of a quantisation group along k, a power of two; the last group may be short.
-        Without scales it only sets how often PEs that sum by groups drain.
+        Length of a quantisation group along k: a power of two of the engine's steps, which are one
+        k long where ``lut_k`` is 1.  The last group may be short.  Without scales it only sets how
+        often PEs that sum by groups drain.
+    bits : int, optional
+        Bits of a code, 1 to 8; only of the formats of bit-serial cores.
     """
 
     m: int
@@ -39,6 +49,7 @@ class Gemm:
     k: int
     weight_format: WeightFormat = "int4"
     group: int = 128
+    bits: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("m", "n", "k"):
@@ -49,15 +60,35 @@ class Gemm:
                     f"{name}={value!r} must be a whole number from 1 to {limit}; "
                     f"change the shape of the GEMM"
                 )
-        if not isinstance(self.group, int) or not is_power_of_two(self.group):
+        # A step of 3, 5, 6 or 7 k leaves its odd factor.
+        group = self.group if isinstance(self.group, int) else 0
+        if not 0 < group // (group & -group or 1) <= _MOST_ODD_FACTOR:
             raise ConfigError(
-                f"group={self.group!r} must be a power of two; set it to 32, 64 or 128"
+                f"group={self.group!r} must be a power of two of steps of 1 to 8 k; "
+                f"set it to 32, 64 or 128"
             )
+        if self.weight_format in _PLANE_FORMATS:
+            bits = self.bits
+            if not isinstance(bits, int) or isinstance(bits, bool) or not 1 <= bits <= 8:
+                raise ConfigError(
+                    f"bits={bits!r} must be a whole number from 1 to {MAX_WEIGHT_BITS} for "
+                    f"weight_format={self.weight_format!r}; change bits"
+                )
+        elif self.bits is not None:
+            raise ConfigError(
+                f"bits={self.bits!r} does not apply to weight_format={self.weight_format!r}, which "
+                f"has {_BITS[self.weight_format]}; remove bits"
+            )
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a weight in DRAM."""
+        return self.bits or _BITS[self.weight_format]
 
     @property
     def scaled(self) -> bool:
         """The weights have group scales."""
-        return self.weight_format in ("int4", "uint4_zero")
+        return self.weight_format not in ("int8", "fp16")
 
     @property
     def macs(self) -> int:
@@ -100,12 +131,15 @@ class Descriptor:
     m_blocks, n_blocks, groups : int
         Size of the iteration space.
     rows_last, cols_last, k : int
-        Valid rows and columns of the last blocks, and the reduction length.
+        Valid rows and columns of the last blocks, and the reduction length in steps.
     tile_m, tile_n, tile_k : int
         Tile in blocks and groups.
     group_log2, n_outer, unscaled, signed : int
-        Group length, loop order, weights without group scales, and whether INT4 weights are
-        symmetric.
+        Group length in steps, loop order, weights without group scales, and whether INT4 weights
+        are symmetric.
+    planes, levels : int
+        Bit planes of a weight that follow each other, 1 where the core is not bit-serial; and what
+        its codes stand for: 0 ``odd``, 1 ``twos_complement``, 2 ``zero_point``.
     output_shift : int
         Right shift of the accumulator when it is rounded to 16 bits, 0 to 47; a floating-point one
         is divided by that power of two.
@@ -134,6 +168,8 @@ class Descriptor:
     n_outer: int
     unscaled: int
     signed: int
+    planes: int
+    levels: int
     output_shift: int
     weight_shift: int
     activation_block_beats: int
@@ -158,9 +194,9 @@ def tile_rows(spad: SpadShape, *, tile: int, total: int, slices: int = 1) -> int
     Parameters
     ----------
     tile, total : int
-        Length of a tile and of the whole, in k (in groups, for scales).
+        Length of a tile and of the whole, in steps (in groups, for scales).
     slices : int
-        Slices per k.
+        Slices per step.
     """
     if tile >= total or tile * slices % spad.slices_per_row == 0:
         return spad.rows(0, min(tile, total) * slices)
@@ -173,8 +209,40 @@ def tile_rows(spad: SpadShape, *, tile: int, total: int, slices: int = 1) -> int
     return most
 
 
+def group_steps(config: GemmEngineConfig, gemm: Gemm) -> int:
+    """Steps of a quantisation group."""
+    return gemm.group // config.lut_k
+
+
+def steps(config: GemmEngineConfig, gemm: Gemm) -> int:
+    """Steps of the whole reduction; activations and weights of the last are filled up with 0."""
+    return -(-gemm.k // config.lut_k)
+
+
+def planes(config: GemmEngineConfig, gemm: Gemm) -> int:
+    """Bit planes that a step takes one after the other."""
+    return gemm.weight_bits if config.spec.bit_serial else 1
+
+
+def _weight_slices(config: GemmEngineConfig, gemm: Gemm) -> int:
+    """Slices that a step of weights takes in DRAM and scratchpad."""
+    return planes(config, gemm) * (1 if gemm.scaled else config.weight_slices)
+
+
+def _group_problem(config: GemmEngineConfig, gemm: Gemm) -> str | None:
+    """Why the group is not a power of two of the engine's steps; None where it is."""
+    if gemm.group % config.lut_k == 0 and is_power_of_two(group_steps(config, gemm)):
+        return None
+    step = "a power of two" if config.lut_k == 1 else f"a power of two of lut_k={config.lut_k}"
+    below = 1 << max(0, (gemm.group // config.lut_k).bit_length() - 1)
+    return f"group={gemm.group} must be {step}; set it to {config.lut_k * below}"
+
+
 def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> str | None:
     """Why ``mapping`` cannot run ``gemm`` on ``config``; None where it can."""
+    problem = _group_problem(config, gemm)
+    if problem:
+        return problem
     blocks = {
         "tile_m": -(-gemm.m // config.rows),
         "tile_n": -(-gemm.n // config.cols),
@@ -198,14 +266,20 @@ def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) 
             f"weight_format={gemm.weight_format!r} must be one of "
             f"{', '.join(config.spec.formats)} for core={config.core}; change weight_format"
         )
-    planes = 1 if gemm.scaled else config.weight_slices
-    tile_k = mapping.tile_k * gemm.group
+    if gemm.weight_format == "zero_point" and gemm.weight_bits > config.zero_bits:
+        return (
+            f"zero points of bits={gemm.weight_bits} do not fit zero_bits={config.zero_bits}; set "
+            f"zero_bits to 8 or use fewer bits"
+        )
+    tile_k = mapping.tile_k * group_steps(config, gemm)
+    total = steps(config, gemm)
+    slices = _weight_slices(config, gemm)
     needs = [
-        ("activation", mapping.tile_m, tile_rows(config.activation, tile=tile_k, total=gemm.k)),
+        ("activation", mapping.tile_m, tile_rows(config.activation, tile=tile_k, total=total)),
         (
             "weight",
             mapping.tile_n,
-            tile_rows(config.weight, tile=tile_k, total=gemm.k, slices=planes),
+            tile_rows(config.weight, tile=tile_k, total=total, slices=slices),
         ),
     ]
     if gemm.scaled:
@@ -220,6 +294,13 @@ def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) 
                 f"rows; make the tile smaller"
             )
     return None
+
+
+def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
+    """The register that says what codes of a bit-serial core stand for; 0 for other cores."""
+    if not config.spec.bit_serial:
+        return 0
+    return _PLANE_FORMATS.index("twos_complement" if not gemm.scaled else gemm.weight_format)
 
 
 def describe(
@@ -255,8 +336,9 @@ def describe(
     def block_beats(spad: SpadShape, slices: int) -> int:
         return spad.rows(0, slices) * spad.beats_per_row
 
-    activation = block_beats(config.activation, gemm.k)
-    weight = block_beats(config.weight, gemm.k * (1 if gemm.scaled else config.weight_slices))
+    total = steps(config, gemm)
+    activation = block_beats(config.activation, total)
+    weight = block_beats(config.weight, total * _weight_slices(config, gemm))
     scale = block_beats(config.scale, groups) if gemm.scaled else 0
     output = -(-config.rows * config.output_row_bits // config.port_bits)
     weight_address = m_blocks * activation
@@ -268,14 +350,16 @@ def describe(
         groups=groups,
         rows_last=gemm.m - (m_blocks - 1) * config.rows,
         cols_last=gemm.n - (n_blocks - 1) * config.cols,
-        k=gemm.k,
+        k=total,
         tile_m=mapping.tile_m,
         tile_n=mapping.tile_n,
         tile_k=mapping.tile_k,
-        group_log2=gemm.group.bit_length() - 1,
+        group_log2=group_steps(config, gemm).bit_length() - 1,
         n_outer=int(mapping.order == "n_outer"),
         unscaled=int(not gemm.scaled),
         signed=int(gemm.weight_format == "int4"),
+        planes=planes(config, gemm),
+        levels=_levels(config, gemm),
         output_shift=output_shift,
         weight_shift=weight_shift,
         activation_block_beats=activation,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dovetail.arch import registers
-from dovetail.arch.cores import CORES, Core, CoreSpec
+from dovetail.arch.cores import MIXPE_CORES, Core, CoreSpec
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
 
@@ -177,6 +177,6 @@ def _units(core: Core, spec: CoreSpec) -> tuple[Unit, ...]:
 
 
 CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
-    core: _units(core, spec) for core, spec in CORES.items()
+    core: _units(core, spec) for core, spec in MIXPE_CORES.items()
 }
 """The units of each compute core, and of the output side."""

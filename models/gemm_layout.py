@@ -4,6 +4,11 @@ Every block of ``rows`` activation rows or ``cols`` output channels is contiguou
 scratchpad row; within it follow the k (for scales, the groups), one slice each.  A slice of weights
 is one nibble of ``cols`` channels, of which an INT8 weight takes two, its low nibbles and then its
 high ones; FP16 weights are a slice each.  Rows, columns and k beyond the GEMM are zero.
+
+Where an engine takes steps of ``lut_k`` k, a slice has those of one row or channel side by side,
+filled up to a power of two; of bit-serial weights it has one bit of each, and a step has as many
+slices as weights have bits, the lowest first.  For tables the low bits of a step's plane come
+inverted where its highest bit is set.
 """
 
 from __future__ import annotations
@@ -13,11 +18,24 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.arch.engine import OUTPUT_BITS, SCALE_BITS, GemmEngineConfig, SpadShape
+from dovetail.arch.engine import (
+    OUTPUT_BITS,
+    SCALE_BITS,
+    GemmEngineConfig,
+    SpadShape,
+    power_of_two,
+)
 from dovetail.arch.gemm import Descriptor
+from dovetail.models.lut.weights import (
+    bit_planes,
+    bits_of_indices,
+    check_codes,
+    invert_beforehand,
+    step_indices,
+)
 from dovetail.models.mpgemm import GemmOperands
 
-Word = TypeVar("Word", np.uint8, np.uint16)
+Word = TypeVar("Word", np.uint8, np.uint16, np.uint32)
 
 
 def pack_operands(
@@ -30,24 +48,42 @@ def pack_operands(
     uint8, shape (output_address * port_bits / 8,)
     """
     spec = config.spec
-    activations = _blocks(_bits(operands.activations), config.rows, config.rows_padded)
-    weights = _blocks(_bits(operands.weights), config.cols, config.cols_padded)
-    if spec.slice_bits == 4:
-        planes = [weights & 15] + ([weights >> 4] if descriptor.unscaled else [])
-        weights = np.stack(planes, axis=2).reshape(weights.shape[0], -1, config.cols_padded)
+    activations = _by_step(_bits(operands.activations), config.lut_k)
+    a_slices = _to_bytes(
+        _blocks(activations, config.rows, config.rows_padded), spec.activation_bits
+    )
+    weights = _weight_slices(operands, config, descriptor)
+    w_slices = _to_bytes(_blocks(weights, config.cols, config.cols_padded), spec.slice_bits)
     parts = [
-        _to_rows(
-            _to_bytes(activations, spec.activation_bits),
-            config.activation,
-            descriptor.activation_block_beats,
-        ),
-        _to_rows(_to_bytes(weights, spec.slice_bits), config.weight, descriptor.weight_block_beats),
+        _to_rows(a_slices, config.activation, descriptor.activation_block_beats),
+        _to_rows(w_slices, config.weight, descriptor.weight_block_beats),
     ]
     if operands.scale is not None and operands.zero is not None:
-        lane = (operands.scale | operands.zero << SCALE_BITS).astype(np.uint16)
-        lanes = _blocks(lane, config.cols, config.cols_padded)
-        parts.append(_to_rows(_to_bytes(lanes, 16), config.scale, descriptor.scale_block_beats))
+        bits = config.scale_lane_bits
+        lanes = (operands.scale | operands.zero << SCALE_BITS).astype(f"u{bits // 8}")[:, :, None]
+        s_slices = _to_bytes(_blocks(lanes, config.cols, config.cols_padded), bits)
+        parts.append(_to_rows(s_slices, config.scale, descriptor.scale_block_beats))
     return np.concatenate(parts)
+
+
+def _weight_slices(
+    operands: GemmOperands, config: GemmEngineConfig, descriptor: Descriptor
+) -> NDArray[Any]:
+    """Weights cut into what the scratchpads address: (n, slices, lanes of ``slice_bits``)."""
+    if not config.spec.bit_serial:
+        weights = _bits(operands.weights)[:, :, None]
+        if config.spec.slice_bits == 4:
+            nibbles = [weights & 15] + ([weights >> 4] if descriptor.unscaled else [])
+            weights = np.concatenate(nibbles, axis=2).reshape(len(weights), -1, 1)
+        return weights
+    planes = bit_planes(check_codes(operands.weights, descriptor.planes), descriptor.planes)
+    indices = step_indices(planes, config.lut_k)
+    if config.spec.tables:
+        indices = invert_beforehand(indices, config.lut_k)
+    # Of each step all its planes.
+    slices = indices.transpose(1, 2, 0).reshape(len(operands.weights), -1)
+    bits = bits_of_indices(slices, config.lut_k, slices.shape[1] * config.lut_k)
+    return _by_step(bits, config.lut_k)
 
 
 def output_beats(descriptor: Descriptor) -> int:
@@ -84,22 +120,38 @@ def _bits(matrix: NDArray[Any]) -> NDArray[Any]:
 
 
 def _to_bytes(lanes: NDArray[Any], bits: int) -> NDArray[np.uint8]:
-    """Bytes of lanes of 4, 8 or 16 bits; two nibbles of a slice share a byte."""
+    """Bytes of slices (blocks, slices, lanes) of 1, 4, 8, 16 or 32 bits, little end first."""
+    if bits == 1:
+        return np.packbits(lanes.astype(np.uint8), axis=2, bitorder="little")
     if bits == 4:
         nibbles = lanes & 15
         return (nibbles[:, :, 0::2] | nibbles[:, :, 1::2] << 4).astype(np.uint8)
     return lanes.astype(f"<u{bits // 8}").view(np.uint8)
 
 
-def _blocks(matrix: NDArray[Word], block: int, padded: int) -> NDArray[Word]:
-    """Cut rows into blocks and turn each: (rows, k) to (blocks, k, padded), zeros beyond."""
+def _by_step(matrix: NDArray[Word], lut_k: int) -> NDArray[Word]:
+    """Cut k into steps, filled up with zeros to a power of two: (rows, k) to (rows, steps, ...)."""
     rows, k = matrix.shape
+    steps = -(-k // lut_k)
+    filled = np.zeros((rows, steps * lut_k), dtype=matrix.dtype)
+    filled[:, :k] = matrix
+    padded = np.zeros((rows, steps, power_of_two(lut_k)), dtype=matrix.dtype)
+    padded[:, :, :lut_k] = filled.reshape(rows, steps, lut_k)
+    return padded
+
+
+def _blocks(matrix: NDArray[Word], block: int, padded: int) -> NDArray[Word]:
+    """Cut rows into blocks and turn each, zeros beyond.
+
+    Of (rows, slices, lanes) it makes (blocks, slices, padded * lanes), the lanes of a row together.
+    """
+    rows, slices, lanes = matrix.shape
     count = -(-rows // block)
-    filled = np.zeros((count * block, k), dtype=matrix.dtype)
+    filled = np.zeros((count * block, slices, lanes), dtype=matrix.dtype)
     filled[:rows] = matrix
-    turned = np.zeros((count, k, padded), dtype=matrix.dtype)
-    turned[:, :, :block] = filled.reshape(count, block, k).transpose(0, 2, 1)
-    return turned
+    turned = np.zeros((count, slices, padded, lanes), dtype=matrix.dtype)
+    turned[:, :, :block] = filled.reshape(count, block, slices, lanes).transpose(0, 2, 1, 3)
+    return turned.reshape(count, slices, padded * lanes)
 
 
 def _to_rows(slices: NDArray[np.uint8], spad: SpadShape, block_beats: int) -> NDArray[np.uint8]:

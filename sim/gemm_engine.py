@@ -31,6 +31,7 @@ def engine_timing(config: GemmEngineConfig) -> EngineTiming:
         unscaled_slices=config.weight_slices,
         after_group=int(spec.after_group),
         head_dequant=int(spec.dequantise == "column_head"),
+        makes_tables=int(config.makes_tables),
         **_spad("a", config.activation),
         **_spad("w", config.weight),
         **_spad("s", config.scale),
@@ -147,4 +148,5 @@ def gemm_registers(d: Descriptor) -> Registers:
         group=1 << d.group_log2,
         n_outer=d.n_outer,
         unscaled=d.unscaled,
+        planes=d.planes,
     )

@@ -31,9 +31,10 @@ class EngineTiming(NamedTuple):
     dram_latency: int
     group_segments: int  # 1: a segment is a group; 0: a whole k tile
     nibble_passes: int  # 1: INT8 weights take two passes
-    unscaled_slices: int  # slices of a weight without group scales; a quantised one has one
+    unscaled_slices: int  # slices of a weight without group scales; a quantised one has one plane
     after_group: int  # 1: group sums are scaled
     head_dequant: int  # 1: weights are dequantised at the columns' heads
+    makes_tables: int  # 1: a table is made of each step of a row
     a_slices: int  # slices per scratchpad row, and beats per row
     a_beats: int
     w_slices: int
@@ -45,7 +46,7 @@ class EngineTiming(NamedTuple):
 
 
 class Registers(NamedTuple):
-    """The fields of a :class:`Descriptor` that determine time."""
+    """The fields of a :class:`Descriptor` that determine time; ``k`` and ``group`` in steps."""
 
     m_blocks: int
     n_blocks: int
@@ -59,6 +60,7 @@ class Registers(NamedTuple):
     group: int
     n_outer: int
     unscaled: int
+    planes: int
 
 
 LOG_COLUMNS = 15
@@ -74,6 +76,7 @@ _STALL_OUTPUT = _INDEX[Event.STALL_OUTPUT]
 _STALL_DEQUANT = _INDEX[Event.STALL_DEQUANT]
 _STALL_DRAIN = _INDEX[Event.STALL_DRAIN]
 _PE_OP = _INDEX[Event.PE_OP]
+_TABLE = _INDEX[Event.TABLE]
 _GROUP_SUM = _INDEX[Event.GROUP_SUM]
 _WEIGHT_DEQUANT = _INDEX[Event.WEIGHT_DEQUANT]
 _GROUP_DEQUANT = _INDEX[Event.GROUP_DEQUANT]
@@ -111,6 +114,22 @@ def _block_rows(first, count, slices):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _fetched_rows(first, group, groups, short, slices):  # type: ignore[no-untyped-def]
+    """Scratchpad rows that segments fetch: ``groups - 1`` of ``group`` slices, one of ``short``.
+
+    ``first`` is a multiple of ``group``.  A segment fetches each row that it touches once, so one
+    in which a segment ends and the next begins counts twice: every row once, and once more at each
+    border that is not a row's.
+    """
+    borders = groups - 1
+    # Of the borders g * group, those with g divisible by this lie between two rows.
+    every = max(1, slices // (group & -group))
+    index = first // group
+    between = (index + borders) // every - index // every
+    return _block_rows(first, borders * group + short, slices) + borders - between
+
+
+@njit(cache=True, error_model="numpy")
 def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # type: ignore[no-untyped-def]
     """Advance the state ``s`` and the events ``e`` over one tile."""
     m_count = min(r.tile_m, r.m_blocks - m0)
@@ -125,7 +144,8 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     valid_cols = n_count * t.cols
     if n0 + n_count == r.n_blocks:
         valid_cols += r.cols_last - t.cols
-    planes = t.unscaled_slices if r.unscaled else 1
+    words = t.unscaled_slices if r.unscaled else 1
+    slices = words * r.planes
 
     # Load: one command a block and cycle, one beat a cycle; a block has a beat at least, so only
     # the first command can delay the data.
@@ -133,7 +153,7 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     w_beats = s_beats = a_beats = 0
     w_ready = a_ready = 0
     if w_new:
-        rows = _block_rows(k0 * planes, k_count * planes, t.w_slices)
+        rows = _block_rows(k0 * slices, k_count * slices, t.w_slices)
         w_beats = n_count * rows * t.w_beats
         commands = n_count
         if not r.unscaled:
@@ -174,16 +194,18 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     else:
         groups = 1
         short = length = k_count
-    wait = max(0, s[_CHAIN] - length - now)
+    cycles = length * r.planes  # of a segment, and of the last one
+    short_cycles = short * r.planes
+    wait = max(0, s[_CHAIN] - cycles - now)
     e[_STALL_DEQUANT] += wait
     start = now + wait
 
     # Stream all segments; the drain chain delays each but the first.
     array_tiles = m_count * n_count
-    stream = array_tiles * k_count * passes
+    stream = array_tiles * k_count * passes * r.planes
     gaps = array_tiles * passes * (
-        (groups - 1) * max(0, t.drain_cycles - length) + max(0, t.drain_cycles - short)
-    ) - max(0, t.drain_cycles - length)
+        (groups - 1) * max(0, t.drain_cycles - cycles) + max(0, t.drain_cycles - short_cycles)
+    ) - max(0, t.drain_cycles - cycles)
     end = start + stream + gaps
     e[_STREAM] += stream
     e[_STALL_DEQUANT] += gaps
@@ -196,20 +218,19 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         s[_A_FREE] = s[_A_FREE + 1]
         s[_A_FREE + 1] = end
 
-    e[_PE_OP] += passes * k_count * valid_rows * valid_cols
-    # A segment fetches each row that it touches once.  Groups and rows are powers of two, so
-    # every whole group of a tile touches equally many rows.
-    a_rows = _block_rows(k0, length, t.a_slices) * (groups - 1)
-    a_rows += _block_rows(k0 + (groups - 1) * length, short, t.a_slices)
-    w_slices = max(1, t.w_slices // planes)
-    w_rows = _block_rows(k0, length, w_slices) * (groups - 1)
-    w_rows += _block_rows(k0 + (groups - 1) * length, short, w_slices)
+    e[_PE_OP] += passes * r.planes * k_count * valid_rows * valid_cols
+    a_rows = _fetched_rows(k0, length, groups, short, t.a_slices)
+    # Of the nibbles of a weight, a pass takes one, or a word has both.
+    per_row = max(1, t.w_slices // words)
+    w_rows = _fetched_rows(k0 * r.planes, length * r.planes, groups, short * r.planes, per_row)
     e[_ACTIVATION_READ] += array_tiles * passes * a_rows
     e[_WEIGHT_READ] += array_tiles * passes * w_rows
     if not r.unscaled:
         e[_SCALE_READ] += array_tiles * _block_rows(g0, g_count, t.s_slices)
     results = groups * passes * valid_rows * valid_cols
     e[_ACCUMULATE] += results
+    if t.makes_tables:
+        e[_TABLE] += k_count * n_count * valid_rows
     if t.after_group:
         e[_GROUP_SUM] += passes * k_count * n_count * valid_rows
         e[_GROUP_DEQUANT] += results

@@ -51,7 +51,7 @@ def _block_rows(first, count, slices):  # type: ignore[no-untyped-def]
 def k_tiles(t, r):  # type: ignore[no-untyped-def]
     """The table of k tiles; row 0 is unused."""
     table = np.zeros((r.groups + 1, _COLUMNS), dtype=np.int64)
-    planes = t.unscaled_slices if r.unscaled else 1
+    slices = (t.unscaled_slices if r.unscaled else 1) * r.planes
     passes = 2 if r.unscaled and t.nibble_passes else 1
     for tile_k in range(1, r.groups + 1):
         row = table[tile_k]
@@ -60,7 +60,7 @@ def k_tiles(t, r):  # type: ignore[no-untyped-def]
             k0 = g0 * r.group
             k = min(r.k - k0, count * r.group)
             a_rows = _block_rows(k0, k, t.a_slices)
-            w_rows = _block_rows(k0 * planes, k * planes, t.w_slices)
+            w_rows = _block_rows(k0 * slices, k * slices, t.w_slices)
             s_rows = 0 if r.unscaled else _block_rows(g0, count, t.s_slices)
             row[_A_ROWS] = max(row[_A_ROWS], a_rows)
             row[_W_ROWS] = max(row[_W_ROWS], w_rows)
@@ -74,13 +74,13 @@ def k_tiles(t, r):  # type: ignore[no-untyped-def]
             # Segments end as far apart as they are long, and as their rows take to drain.
             segment = min(r.group, k) if t.group_segments else k
             if g0 == 0:
-                row[_FIRST_GAP] = max(0, t.drain_cycles - segment)
+                row[_FIRST_GAP] = max(0, t.drain_cycles - segment * r.planes)
             if t.group_segments:
                 short = k - (count - 1) * r.group
-                row[_BUSY] += (count - 1) * passes * max(r.group, t.drain_cycles)
-                row[_BUSY] += passes * max(short, t.drain_cycles)
+                row[_BUSY] += (count - 1) * passes * max(r.group * r.planes, t.drain_cycles)
+                row[_BUSY] += passes * max(short * r.planes, t.drain_cycles)
             else:
-                row[_BUSY] += max(k, t.drain_cycles)
+                row[_BUSY] += max(k * r.planes, t.drain_cycles)
     return table
 
 
@@ -120,7 +120,7 @@ def _bound(t, r, row, tm, tn, kt, n_outer):  # type: ignore[no-untyped-def]
     a_read, w_read = _reads(r, row, tm, tn, kt, n_outer)
     read = a_read + w_read
     a_first, w_first = tm * row[_A_FIRST], tn * row[_W_FIRST]
-    passes = 2 if r.unscaled and t.nibble_passes else 1
+    passes = r.planes * (2 if r.unscaled and t.nibble_passes else 1)
     m_last = r.m_blocks - (m_tiles - 1) * tm
     n_last = r.n_blocks - (n_tiles - 1) * tn
     last_rows = (m_last - 1) * t.rows + r.rows_last

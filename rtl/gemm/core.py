@@ -7,7 +7,8 @@ from typing import Any
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import SCALE_LANE_BITS, GemmEngineConfig
+from dovetail.arch.cores import MAX_WEIGHT_BITS
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.leaf import Leaf
@@ -27,14 +28,18 @@ def operands(config: GemmEngineConfig) -> data.StructLayout:
             "valid": 1,
             "activations": config.activation.word_bits,
             "weights": config.weight.word_bits,
-            "scales": config.cols * SCALE_LANE_BITS,
+            "scales": config.cols * config.scale_lane_bits,
             "scale_valid": 1,  # first k of a group (of a segment, for INT8 weights)
             "odd": 1,  # which half of a two-slice weight word
             "unscaled": 1,
             "signed": 1,
-            "first": 1,  # first and last k of a segment
+            "levels": 2,  # of the descriptor
+            "planes": MAX_WEIGHT_BITS.bit_length(),  # of the descriptor
+            "first": 1,  # first and last k of a segment, of a step all its planes
             "last": 1,
-            "segment": segment(config),  # with ``first``
+            "plane": range(MAX_WEIGHT_BITS),  # which bit of the weights, from the lowest
+            "plane_last": 1,
+            "segment": segment(config),  # with ``first`` and plane 0
         }
     )
 
@@ -42,8 +47,9 @@ def operands(config: GemmEngineConfig) -> data.StructLayout:
 class Core(wiring.Component):
     """Base of all compute cores: operands in, accumulator rows out.
 
-    A core takes one k of ``rows`` activations and ``cols`` weights a cycle, sums segments, and adds
-    what it makes of each sum to accumulators, which the engine reads back by rows.
+    A core takes one k of ``rows`` activations and ``cols`` weights a cycle, or a step of ``lut_k``
+    k or one plane of that; it sums segments, and adds what it makes of each sum to accumulators,
+    which the engine reads back by rows.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from amaranth.lib import data
 
+from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.gemm import Descriptor
 
 __all__ = ["ADDRESS_BITS", "DESCRIPTOR", "SIZE_BITS"]
@@ -17,6 +18,8 @@ _NARROW = {
     "n_outer": 1,
     "unscaled": 1,
     "signed": 1,
+    "planes": MAX_WEIGHT_BITS.bit_length(),
+    "levels": 2,
     "output_shift": 6,
     "weight_shift": 4,
 }

@@ -1,14 +1,18 @@
-"""The sequencer: streams one k of both operands a cycle from the scratchpads into the core."""
+"""The sequencer: streams a step of both operands from the scratchpads into the core.
+
+A step is one k, or ``lut_k`` of them; it takes a cycle, or one for each bit plane of its weights.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Signal, Value
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.engine import GemmEngineConfig, SpadShape
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR, SIZE_BITS
 from dovetail.rtl.gemm.drain import segment
@@ -24,10 +28,12 @@ class Sequencer(wiring.Component):
     A segment is what the PEs sum before they drain: a group (for INT8 weights on a nibble array,
     the group's signed high nibbles, then its unsigned low nibbles), or a whole k tile for a core
     of integers that dequantises before the product.  A segment starts when the one before has
-    entered and the drain chain will be free by the time it ends.
+    entered and the drain chain will be free by the time it ends.  A bit-serial core takes the
+    planes of a step one after the other, the least significant first, while the step's activations
+    stay.
 
     :Latency: operands leave the scratchpads one cycle after ``stream``.
-    :Throughput: one k per cycle, without a gap between segments and tiles.
+    :Throughput: one step, or plane of one, per cycle, without a gap between segments and tiles.
     :Ready path: none; waits only before a segment.
     :Reference: :func:`dovetail.sim.gemm_engine.simulate_gemm`.
 
@@ -41,15 +47,15 @@ class Sequencer(wiring.Component):
     free_weights, free_activations : unsigned(1)
         The tile that ends now was the last to use its half.
     stream : unsigned(1)
-        A k enters the core.
+        Operands enter the core.
     stall_weights, stall_activations, stall_output, stall_dequant : unsigned(1)
         Why none does; the first cause that holds.
     done : unsigned(1)
         Everything has entered.
     <x>_half, <x>_row, <x>_word, <x>_read : Out, for x in a, w, s
         Scratchpad reads.
-    odd, scale_valid, first, last : Out
-        Of the k that enters, as in :func:`~dovetail.rtl.gemm.core.operands`.
+    odd, scale_valid, first, last, plane, plane_last : Out
+        Of the step that enters, as in :func:`~dovetail.rtl.gemm.core.operands`.
     segment : segment(config)
     rows_valid, cols_valid : Out
         Rows and columns of the array tile that belong to the GEMM.
@@ -75,6 +81,8 @@ class Sequencer(wiring.Component):
             members[f"{name}_row"] = Out(row_index(shape))
             members[f"{name}_word"] = Out(word_index(shape))
         members |= {
+            "plane": Out(range(MAX_WEIGHT_BITS)),
+            "plane_last": Out(1),
             "segment": Out(segment(config)),
             "rows_valid": Out(range(config.rows + 1)),
             "cols_valid": Out(range(config.cols + 1)),
@@ -91,8 +99,8 @@ class Sequencer(wiring.Component):
         active = Signal()
         begun = Signal()  # the tile's first k has entered
         mi, ni = Signal(SIZE_BITS), Signal(SIZE_BITS)
-        position = Signal(SIZE_BITS)  # k of the tile at which the segment starts
-        kk = Signal(SIZE_BITS)  # k within the segment
+        position = Signal(SIZE_BITS)  # step of the tile at which the segment starts
+        kk = Signal(SIZE_BITS)  # step within the segment
         low_pass = Signal()
         group_index = Signal(SIZE_BITS)
         a_base, w_base, s_base = (Signal(SIZE_BITS, name=f"{x}_base") for x in "aws")
@@ -114,11 +122,21 @@ class Sequencer(wiring.Component):
             self.done.eq(~active),
         ]
 
+        segment_first = Signal()  # of all that the segment streams
+        m.d.comb += segment_first.eq(self.first & (self.plane == 0))
+        if spec.bit_serial:
+            m.d.comb += self.plane_last.eq(self.plane == d.planes - 1)
+            with m.If(self.stream):
+                m.d.sync += self.plane.eq(Mux(self.plane_last, 0, self.plane + 1))
+        else:
+            m.d.comb += self.plane_last.eq(1)
+
         # When a segment may start.
         waits_w = ~begun & loop.w_new & ~self.weights_any
         waits_a = ~begun & loop.a_new & ~self.activations_any
         waits_out = ~begun & loop.first_k & ~self.output_any
-        waits_drain = (kk == 0) & (drain_left > length)
+        segment_cycles = length * d.planes if spec.bit_serial else length
+        waits_drain = segment_first & (drain_left > segment_cycles)
         with m.If(active):
             with m.If(waits_w):
                 m.d.comb += self.stall_weights.eq(1)
@@ -143,7 +161,7 @@ class Sequencer(wiring.Component):
             tile_done.eq(segment_last & n_done & m_done),
             self.first.eq(kk == 0),
             self.last.eq(kk == length - 1),
-            end.eq(self.stream & self.last),
+            end.eq(self.stream & self.last & self.plane_last),
             self.take_weights.eq(self.stream & ~begun & loop.w_new),
             self.take_activations.eq(self.stream & ~begun & loop.a_new),
             self.take_output.eq(self.stream & ~begun & loop.first_k),
@@ -153,7 +171,8 @@ class Sequencer(wiring.Component):
             self.cols_valid.eq(Mux(loop.n_last & n_done, d.cols_last, config.cols)),
         ]
         # Before the segment's end below, whose reset of the group index wins.
-        self._reads(m, loop, halves, kk, position, low_pass, group_index, (a_base, w_base, s_base))
+        w_place = self._weight_place(m, position + kk, low_pass, end & segment_last)
+        self._reads(m, loop, halves, kk, position, w_place, group_index, (a_base, w_base, s_base))
 
         entry: Any = self.segment
         m.d.comb += [
@@ -178,7 +197,9 @@ class Sequencer(wiring.Component):
                 drain_left.eq(0),
             ]
         with m.If(self.stream):
-            m.d.sync += [begun.eq(1), kk.eq(Mux(self.last, 0, kk + 1))]
+            m.d.sync += begun.eq(1)
+        with m.If(self.stream & self.plane_last):
+            m.d.sync += kk.eq(Mux(self.last, 0, kk + 1))
         with m.If(end):
             with m.If(more_passes):
                 m.d.sync += low_pass.eq(1)
@@ -210,6 +231,24 @@ class Sequencer(wiring.Component):
                 ]
         return m
 
+    def _weight_place(self, m: Module, k: Value, low_pass: Value, array_tile_ends: Value) -> Value:
+        """Slice of weights that enters, counted from the start of the tile."""
+        config = self._config
+        d: Any = self.descriptor
+        if config.spec.bit_serial:
+            place = Signal(SIZE_BITS, name="w_place")
+            with m.If(self.stream):
+                m.d.sync += place.eq(Mux(array_tile_ends, 0, place + 1))
+            return place
+        high_plane = d.unscaled & ~low_pass if config.spec.nibble_passes else 0
+        return (k << self._nibbles_log2) + high_plane
+
+    @property
+    def _nibbles_log2(self) -> Any:
+        """How many slices a weight has, of which one enters, or all at once."""
+        d: Any = self.descriptor
+        return d.unscaled if self._config.weight_slices == 2 else 0
+
     def _reads(
         self,
         m: Module,
@@ -217,24 +256,23 @@ class Sequencer(wiring.Component):
         halves: Any,
         kk: Signal,
         position: Signal,
-        low_pass: Signal,
+        w_place: Value,
         group_index: Signal,
         bases: tuple[Signal, Signal, Signal],
     ) -> None:
-        """Scratchpad addresses of the k that enters."""
+        """Scratchpad addresses of the step that enters."""
         config = self._config
         d: Any = self.descriptor
-        k = Signal(SIZE_BITS, name="k_in_tile")
+        k = Signal(SIZE_BITS, name="step_in_tile")
         a_slice, w_slice, s_slice = (Signal(SIZE_BITS + 1, name=f"{x}_slice") for x in "aws")
-        high_plane = d.unscaled & ~low_pass if config.spec.nibble_passes else 0
-        planes_log2 = d.unscaled if config.weight_slices == 2 else 0
+        step_begins = self.stream & (self.plane == 0)
         group_start = (kk & ((1 << d.group_log2) - 1)) == 0
         m.d.comb += [
             k.eq(position + kk),
             a_slice.eq(loop.a_offset + k),
-            w_slice.eq(loop.w_offset + (k << planes_log2) + high_plane),
+            w_slice.eq(loop.w_offset + w_place),
             s_slice.eq(loop.s_offset + group_index),
-            self.scale_valid.eq(Mux(d.unscaled, self.first, group_start)),
+            self.scale_valid.eq(Mux(d.unscaled, self.first, group_start) & (self.plane == 0)),
             self.a_half.eq(halves.a),
             self.w_half.eq(halves.w),
             self.s_half.eq(halves.w),
@@ -243,13 +281,13 @@ class Sequencer(wiring.Component):
         # tile, for scales), where the row before was another one.
         group_enters = Signal()
         m.d.comb += [
-            group_enters.eq(self.stream & group_start & ~d.unscaled),
+            group_enters.eq(step_begins & group_start & ~d.unscaled),
             self.a_read.eq(
-                self.stream & (self.first | self._row_starts(config.activation, a_slice))
+                step_begins & (self.first | self._row_starts(config.activation, a_slice))
             ),
             self.w_read.eq(
-                self.stream
-                & (self.first | self._row_starts(config.weight, w_slice, planes_log2=planes_log2))
+                (step_begins & self.first)
+                | (self.stream & self._row_starts(config.weight, w_slice, self._nibbles_log2))
             ),
             self.s_read.eq(
                 group_enters & ((group_index == 0) | self._row_starts(config.scale, s_slice))
@@ -274,7 +312,7 @@ class Sequencer(wiring.Component):
         m.d.comb += self.odd.eq(w_slice[0] if config.weight.slices_per_word == 2 else 0)
 
     @staticmethod
-    def _row_starts(shape: SpadShape, index: Signal, planes_log2: Any = 0) -> Any:
+    def _row_starts(shape: SpadShape, index: Signal, nibbles_log2: Any = 0) -> Any:
         """Whether slice ``index`` is in the first k of its row; a k takes one or two slices."""
         place = index & (shape.slices_per_row - 1)
-        return (place >> planes_log2) == 0
+        return (place >> nibbles_log2) == 0

@@ -42,7 +42,7 @@ class TileLoop(wiring.Component):
     advance : unsigned(1)
         Move on.
     m_count, n_count, g_count, k_count : Out
-        Blocks, groups and k of the tile.
+        Blocks, groups and k of the tile; k in steps.
     m_last, n_last : unsigned(1)
         The tile holds the last block along that dimension.
     first_k, last_k, last : unsigned(1)
@@ -134,11 +134,10 @@ class TileLoop(wiring.Component):
             self.w_free.eq(w_moves | self.last),
         ]
 
-        # A weight without scales takes two nibble planes where it is INT8.
-        planes_log2 = d.unscaled if self._config.weight_slices == 2 else 0
+        first_slice, slices = self._weight_slices(d, k0), self._weight_slices(d, self.k_count)
         for name, first, count, address in (
             ("a", k0, self.k_count, d.activation_address + a_m),
-            ("w", k0 << planes_log2, self.k_count << planes_log2, d.weight_address + w_n),
+            ("w", first_slice, slices, d.weight_address + w_n),
             ("s", g0, self.g_count, d.scale_address + s_n),
         ):
             self._operand(m, name, first, count, address)
@@ -183,6 +182,14 @@ class TileLoop(wiring.Component):
                     with m.If(self.n_last):
                         step_m()
         return m
+
+    def _weight_slices(self, d: Any, steps: Value) -> Value:
+        """Slices that weights of so many steps take."""
+        if self._config.spec.bit_serial:
+            slices = steps * d.planes
+            return slices[:SIZE_BITS]
+        # A weight without scales takes two nibble planes where it is INT8.
+        return steps << (d.unscaled if self._config.weight_slices == 2 else 0)
 
     def _operand(self, m: Module, name: str, first: Value, count: Value, address: Value) -> None:
         """Where slices ``first .. first + count - 1`` of a block lie."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from amaranth import Module, Mux
 
-from dovetail.arch.cores import CORES, Core
+from dovetail.arch.cores import MIXPE_CORES, Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Gemm, TileMapping
@@ -73,11 +73,11 @@ def test_twelve_random_cases_agree() -> None:
     assert all(line.endswith(": 0 mismatches") for line in report.lines[4:7])
 
 
-@pytest.mark.parametrize("index", range(3, len(CORES)), ids=list(CORES)[3:])
+@pytest.mark.parametrize("index", range(3, len(MIXPE_CORES)), ids=list(MIXPE_CORES)[3:])
 def test_every_other_core_agrees(index: int) -> None:
     """The random cases above run on the first three cores."""
     config = random_engine(index)
-    assert config.core == list(CORES)[index]
+    assert config.core == list(MIXPE_CORES)[index]
     cases = [random_case(config, 100 * index + number, repeat="") for number in range(4)]
     assert compare(cases).mismatches == ()
 
@@ -88,8 +88,8 @@ def test_random_cases_on_every_core_agree() -> None:
     assert report.mismatches == AGREE, "\n".join(report.lines)
     assert report.compared == 144
     assert report.configurations == 18
-    cores = {line.partition(":")[0] for line in report.lines[1 : 1 + len(CORES)]}
-    assert cores == set(CORES)
+    cores = {line.partition(":")[0] for line in report.lines[1 : 1 + len(MIXPE_CORES)]}
+    assert cores == set(MIXPE_CORES)
 
 
 def test_a_preset_s_engine_agrees() -> None:

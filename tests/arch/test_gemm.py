@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dovetail.arch.cores import Core
 from dovetail.arch.engine import GemmEngineConfig, SpadShape
 from dovetail.arch.gemm import (
     SMALLEST_TILE,
@@ -46,11 +47,25 @@ def test_refuses_shapes_that_are_no_count(name: str, value: Any) -> None:
     )
 
 
-@pytest.mark.parametrize("group", [0, -32, 48, 31, 2.0, None])
+@pytest.mark.parametrize("group", [0, -32, 44, 31, 2.0, None])
 def test_refuses_a_group_that_is_no_power_of_two(group: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         Gemm(m=1, n=1, k=1, group=group)
-    assert str(caught.value) == f"group={group!r} must be a power of two; set it to 32, 64 or 128"
+    assert str(caught.value) == (
+        f"group={group!r} must be a power of two of steps of 1 to 8 k; set it to 32, 64 or 128"
+    )
+
+
+@pytest.mark.parametrize(("lut_k", "group", "least"), [(1, 48, 32), (4, 48, 32), (3, 64, 48)])
+def test_refuses_a_group_that_is_not_a_power_of_two_of_steps(
+    lut_k: int, group: int, least: int
+) -> None:
+    core: Core = "mixpe_w4a8" if lut_k == 1 else "lut_int8"
+    engine = GemmEngineConfig(core=core, lut_k=lut_k, rows=2, cols=4)
+    gemm = Gemm(m=1, n=1, k=1, group=group)
+    of = f" of lut_k={lut_k}" if lut_k > 1 else ""
+    problem = f"group={group} must be a power of two{of}; set it to {least}"
+    assert mapping_problem(engine, gemm, SMALLEST_TILE) == problem
 
 
 def test_macs() -> None:
@@ -185,6 +200,8 @@ def test_registers_by_hand() -> None:
         "n_outer": 1,
         "unscaled": 0,
         "signed": 0,
+        "planes": 1,
+        "levels": 0,
         "output_shift": 9,
         "weight_shift": 3,
         "activation_block_beats": 70,

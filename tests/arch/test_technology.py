@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dovetail.arch.cores import CORES
+from dovetail.arch.cores import MIXPE_CORES
 from dovetail.arch.costs import Figure
 from dovetail.arch.dram import dram
 from dovetail.arch.engine import GemmEngineConfig
@@ -478,7 +478,7 @@ def _numbers(value: object) -> int:
     return sum(map(_numbers, value)) if isinstance(value, list) else 0
 
 
-@pytest.mark.parametrize("core", list(CORES))
+@pytest.mark.parametrize("core", list(MIXPE_CORES))
 @pytest.mark.parametrize("max_group", [1, 16, 32, 64, 128, 256, 1024])
 def test_packaged_tables_price_every_engine(core: str, max_group: int) -> None:
     for name in technologies():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dovetail.arch.cores import CORES
+from dovetail.arch.cores import MIXPE_CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import mapping_problem
 from dovetail.arch.mixpe import preset
@@ -69,12 +69,12 @@ def test_awkward_sizes_occur_along_every_dimension(name: str, cases: list[Lockst
 
 
 def test_every_choice_occurs_on_every_core(cases: list[LockstepCase]) -> None:
-    for core in CORES:
+    for core in MIXPE_CORES:
         some = [one for one in cases if one.config.core == core]
         formats = {"fp16"} if core == "fp16" else {"int4", "uint4_zero", "int8"}
         assert {one.gemm.weight_format for one in some} == formats
         sums = {one.config.sum_format for one in some}
-        assert sums == ({"fp16", "fp32"} if CORES[core].floating else {"fp32"})
+        assert sums == ({"fp16", "fp32"} if MIXPE_CORES[core].floating else {"fp32"})
         assert {one.mapping.order for one in some} == {"m_outer", "n_outer"}
         assert len({one.config.dram_latency_cycles for one in some}) == 5
         assert len({one.gemm.group for one in some}) >= 5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dovetail.arch.cores import CORES
+from dovetail.arch.cores import MIXPE_CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
 from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
@@ -17,9 +17,10 @@ from dovetail.models.mpgemm import GemmOperands
 SMALLEST = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 
 
-def engine(core: str, rows: int, cols: int, port_bits: int) -> GemmEngineConfig:
+def engine(core: str, rows: int, cols: int, port_bits: int, lut_k: int = 1) -> GemmEngineConfig:
     return GemmEngineConfig(
         core=core,  # type: ignore[arg-type]
+        lut_k=lut_k,
         rows=rows,
         cols=cols,
         max_group=16,
@@ -95,7 +96,7 @@ def image_of(operands: GemmOperands, config: GemmEngineConfig, d: Descriptor) ->
 
 CASES = [
     (core, *case)
-    for core in CORES
+    for core in MIXPE_CORES
     for case in itertools.product(
         ((1, 1), (4, 4), (5, 3)),
         (8, 64, 512),
@@ -115,6 +116,53 @@ def test_every_operand_lies_where_the_layout_says(
         operands = operands_of(gemm, seed, core)
         packed = pack_operands(operands, config, descriptor).tobytes()
         assert packed == image_of(operands, config, descriptor)
+
+
+@pytest.mark.parametrize("lut_k", [2, 3, 4, 5, 8])
+@pytest.mark.parametrize("bits", [1, 3, 8])
+@pytest.mark.parametrize("port_bits", [8, 256])
+def test_every_bit_of_a_step_lies_where_the_layout_says(
+    lut_k: int, bits: int, port_bits: int
+) -> None:
+    config = replace(engine("lut_int8", 3, 5, port_bits, lut_k=lut_k), zero_bits=8, max_group=32)
+    gemm = Gemm(m=4, n=6, k=3 * lut_k + 1, weight_format="zero_point", bits=bits, group=2 * lut_k)
+    d = describe(config, gemm, SMALLEST)
+    rng = np.random.default_rng(bits)
+    operands = GemmOperands(
+        activations=rng.integers(-128, 128, (4, gemm.k)).astype(np.int8),
+        weights=rng.integers(0, 1 << bits, (6, gemm.k)).astype(np.uint8),
+        scale=rng.integers(0, 4096, (6, 2)),
+        zero=rng.integers(0, 1 << bits, (6, 2)),
+        group=gemm.group,
+    )
+    image = int.from_bytes(pack_operands(operands, config, d).tobytes(), "little")
+    assert image.bit_length() <= d.output_address * port_bits
+
+    def field(beat: int, at: int, width: int) -> int:
+        return image >> (beat * port_bits + at) & ((1 << width) - 1)
+
+    lanes = two_power(lut_k)  # of a step of one row or channel
+    steps = 4
+    for m, k in itertools.product(range(4), range(steps * lut_k)):
+        want = int(operands.activations[m, k]) % 256 if k < gemm.k else 0
+        beat = d.activation_address + m // 3 * d.activation_block_beats
+        at = 8 * (lanes * (4 * (k // lut_k) + m % 3) + k % lut_k)
+        assert field(beat, at, 8) == want
+    columns = max(8, 8 // lanes)
+    for n, k, plane in itertools.product(range(6), range(steps * lut_k), range(bits)):
+        step = k // lut_k
+        signs = (step + 1) * lut_k - 1  # the step's last k
+        codes = np.append(operands.weights[n], np.zeros(lut_k, dtype=np.uint8))
+        want = int(codes[k]) >> plane & 1
+        if k != signs and codes[signs] >> plane & 1:  # inverted beforehand
+            want = 1 - want
+        beat = d.weight_address + n // 5 * d.weight_block_beats
+        at = lanes * (columns * (step * bits + plane) + n % 5) + k % lut_k
+        assert field(beat, at, 1) == want
+    for n, g in itertools.product(range(6), range(2)):
+        beat = d.scale_address + n // 5 * d.scale_block_beats
+        lane = field(beat, 32 * (8 * g + n % 5), 32)
+        assert lane == int(operands.scale[n, g]) + 4096 * int(operands.zero[n, g])
 
 
 def test_nibbles_are_packed_little_end_first() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dovetail.arch.cores import CORES, Core
+from dovetail.arch.cores import MIXPE_CORES, Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.registers import pe_weight_bits
 from dovetail.arch.units import CORE_UNITS
@@ -64,7 +64,7 @@ def _unused(config: GemmEngineConfig) -> int:
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
-@pytest.mark.parametrize("core", list(CORES))
+@pytest.mark.parametrize("core", list(MIXPE_CORES))
 def test_priced_registers_are_those_of_the_core(
     tmp_path: Path, core: Core, rows: int, cols: int
 ) -> None:

@@ -36,9 +36,9 @@ class Tile:
 class Segment:
     """What one array tile sums before it drains."""
 
-    length: int
-    first_slice: int  # k at which it starts
-    tile_start: int  # k at which its tile starts
+    length: int  # in steps
+    first_slice: int  # step at which it starts
+    tile_start: int  # step at which its tile starts
     stored: bool  # first of its output tile: nothing is read from the accumulators
     ends_tile: bool  # last of its output tile
     rows: int
@@ -70,7 +70,9 @@ def touched_rows(spad: SpadShape, slices: range) -> int:
     return len({index // spad.slices_per_row for index in slices})
 
 
-AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16")
+BIT_SERIAL = ("lut_int8",)
+TABLES = ("lut_int8",)
+AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16", *BIT_SERIAL)
 FLOATING = ("mixpe_w4a16", "dequant_w4a16", "fp16")
 WAITS = {
     "int8": 2,  # the weight dequantiser's two registers at the head of a column
@@ -79,6 +81,7 @@ WAITS = {
     "dequant_w4a16": 3,  # and one after the product
     "mixpe_w4a16": 1,  # after the product
     "fp16": 1,
+    "lut_int8": 1,  # the table's register
 }
 
 
@@ -110,7 +113,12 @@ class CycleModel:
         self.unscaled = not gemm.scaled
         # Nibble planes of a weight: two of INT8; FP16 has one plane of its own width.
         self.after_group = config.core in AFTER_GROUP
+        self.serial = config.core in BIT_SERIAL
         self.planes = 2 if gemm.weight_format == "int8" else 1
+        if self.serial:  # planes of bits, all in one pass
+            self.planes = 8 if gemm.weight_format == "int8" else gemm.bits or 0
+        # In steps from here on.
+        self.k, self.group = -(-gemm.k // config.lut_k), gemm.group // config.lut_k
         self.tiles = tiles(config, gemm, mapping)
         here_a = [(tile.ms, tile.gs) for tile in self.tiles]
         here_w = [(tile.ns, tile.gs) for tile in self.tiles]
@@ -158,11 +166,11 @@ class CycleModel:
 
     def _blocks(self) -> Iterator[tuple[str, int, str]]:
         """Operand, beats, and which operand of the tile is complete with it."""
-        config, gemm = self.config, self.gemm
+        config = self.config
         planes = self.planes
         for tile, a_new, w_new in zip(self.tiles, self.a_new, self.w_new, strict=True):
-            start = tile.gs.start * gemm.group
-            stop = min(tile.gs.stop * gemm.group, gemm.k)
+            start = tile.gs.start * self.group
+            stop = min(tile.gs.stop * self.group, self.k)
             loads = []
             if w_new:
                 rows = touched_rows(config.weight, range(start * planes, stop * planes))
@@ -209,12 +217,12 @@ class CycleModel:
     def _segments(self, tile: Tile) -> Iterator[Segment]:
         """All segments of a tile: array tiles with n fastest, then groups, then nibble passes."""
         config, gemm = self.config, self.gemm
-        start = tile.gs.start * gemm.group
-        stop = min(tile.gs.stop * gemm.group, gemm.k)
+        start = tile.gs.start * self.group
+        stop = min(tile.gs.stop * self.group, self.k)
         step, passes = stop - start, 1  # integers dequantised first: the whole k tile is summed
         if self.after_group or config.core in FLOATING:
-            step = gemm.group
-        if self.after_group:  # its PEs multiply by one nibble
+            step = self.group
+        if self.after_group and not self.serial:  # its PEs multiply by one nibble
             passes = self.planes
         for m, n in product(tile.ms, tile.ns):
             last_m, last_n = m == tile.ms[-1], n == tile.ns[-1]
@@ -252,18 +260,20 @@ class CycleModel:
                 yield self._stall(cause)
             begun = False
             segments = list(self._segments(tile))
+            serial_planes = self.planes if self.serial else 1
             for number, segment in enumerate(segments):
-                while self.chain > segment.length:
+                slices = list(product(range(segment.length), range(serial_planes)))
+                while self.chain > len(slices):
                     yield self._stall(Event.STALL_DEQUANT)
-                for kk in range(segment.length):
+                for kk, plane in slices:
                     if not begun:
                         begun = True
                         self.change["w_ready"] -= self.w_new[index]
                         self.change["a_ready"] -= self.a_new[index]
                         self.change["o_free"] -= tile.first_k
-                    self._stream(segment, kk)
+                    self._stream(segment, kk, plane)
                     self.chain = max(0, self.chain - 1)
-                    if kk == segment.length - 1:
+                    if (kk, plane) == slices[-1]:
                         self.chain = self.config.drain_cycles
                         self.entered.append((self.cycle, segment))
                         if number == len(segments) - 1:
@@ -277,19 +287,28 @@ class CycleModel:
         self.events[cause] += 1
         self.chain = max(0, self.chain - 1)
 
-    def _stream(self, segment: Segment, kk: int) -> None:
-        """One k of both operands leaves the scratchpads and enters the array."""
-        config, gemm, events = self.config, self.gemm, self.events
+    def _stream(self, segment: Segment, kk: int, plane: int) -> None:
+        """One step of both operands, or a plane of it, leaves the scratchpads for the array."""
+        config, events = self.config, self.events
         k = segment.first_slice + kk
         events[Event.STREAM] += 1
+        events[Event.PE_OP] += segment.rows * segment.cols
+        if self.serial:
+            place = k * self.planes + plane
+            begins = kk == plane == 0
+            row_starts = place % config.weight.slices_per_row == 0
+            events[Event.WEIGHT_READ] += begins or row_starts
+        else:
+            k_per_row = max(1, config.weight.slices_per_row // self.planes)
+            events[Event.WEIGHT_READ] += kk == 0 or k % k_per_row == 0
+        if plane:  # the step's activations are held
+            return
         # A row that was fetched stays at hand until the segment (the array tile, for scales) ends.
         events[Event.ACTIVATION_READ] += kk == 0 or k % config.activation.slices_per_row == 0
-        k_per_row = max(1, config.weight.slices_per_row // self.planes)
-        events[Event.WEIGHT_READ] += kk == 0 or k % k_per_row == 0
-        events[Event.PE_OP] += segment.rows * segment.cols
-        if not self.unscaled and k % gemm.group == 0:
+        events[Event.TABLE] += segment.rows if config.core in TABLES else 0
+        if not self.unscaled and k % self.group == 0:
             first_of_tile = kk == 0 and segment.first_slice == segment.tile_start
-            row_starts = (k // gemm.group) % config.scale.slices_per_row == 0
+            row_starts = (k // self.group) % config.scale.slices_per_row == 0
             events[Event.SCALE_READ] += first_of_tile or row_starts
         if self.after_group:
             events[Event.GROUP_SUM] += segment.rows
@@ -304,10 +323,14 @@ class CycleModel:
         self.entered: deque[tuple[int, Segment]] = deque()
         # Scratchpad and operand register, what a weight or a product waits for, the rows' skew.
         to_bottom = 2 + WAITS.get(config.core, 0) + config.rows
+        if self.serial:  # broadcast to all rows and columns at once
+            to_bottom = 2 + WAITS.get(config.core, 0) + 1
         # The columns, whose accumulators are read a cycle after they are written; after the group
         # also the group sums' column and the dequantiser.
         to_ready = config.cols
-        if self.after_group:
+        if self.serial:
+            to_ready = 1 + 1
+        elif self.after_group:
             to_ready += 1 + (2 if config.core == "mixpe_w4a16" else 1)
         yield
         while True:

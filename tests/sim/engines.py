@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from dovetail.arch.cores import CORES
+from dovetail.arch.cores import CORES, Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
 
@@ -22,17 +22,20 @@ class Run(NamedTuple):
 @st.composite
 def engines(draw: st.DrawFn) -> GemmEngineConfig:
     rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
+    core: Core = draw(st.sampled_from(list(CORES)))
     try:
         return GemmEngineConfig(
-            core=draw(st.sampled_from(list(CORES))),
+            core=core,
+            lut_k=draw(st.integers(2, 8)) if CORES[core].broadcast else 1,
+            zero_bits=draw(st.sampled_from([4, 8])) if CORES[core].bit_serial else 4,
             rows=rows,
             cols=cols,
-            max_group=32,
+            max_group=256 if CORES[core].broadcast else 32,
             activation_buffer_bytes=1 << draw(st.integers(5, 11)),
             weight_buffer_bytes=1 << draw(st.integers(5, 11)),
             scale_buffer_bytes=1 << draw(st.integers(5, 9)),
-            # Twice 1 to 9 array tiles of 6-byte accumulators.
-            accumulator_buffer_bytes=12 * rows * cols * draw(st.integers(1, 9)),
+            # Twice 1 to 9 array tiles of accumulators of 6 bytes or a little more.
+            accumulator_buffer_bytes=14 * rows * cols * draw(st.integers(1, 9)),
             port_bits=1 << draw(st.integers(3, 9)),
             dram_latency_cycles=draw(st.integers(1, 80)),
         )
@@ -44,13 +47,19 @@ def engines(draw: st.DrawFn) -> GemmEngineConfig:
 @st.composite
 def gemms(draw: st.DrawFn, config: GemmEngineConfig, *, blocks: int = 6) -> Gemm:
     """At most ``blocks`` blocks along each dimension."""
-    group = 1 << draw(st.integers(0, 5))
+    group = config.lut_k << draw(st.integers(0, 5))
+    weight_format = draw(st.sampled_from(config.spec.formats))
+    bits = None
+    if weight_format in ("odd", "twos_complement", "zero_point"):
+        most = config.zero_bits if weight_format == "zero_point" else 8
+        bits = draw(st.integers(1, most))
     return Gemm(
         m=draw(st.integers(1, blocks * config.rows)),
         n=draw(st.integers(1, blocks * config.cols)),
         k=draw(st.integers(1, blocks * group)),
-        weight_format=draw(st.sampled_from(config.spec.formats)),
+        weight_format=weight_format,
         group=group,
+        bits=bits,
     )
 
 

@@ -115,9 +115,9 @@ def test_refuses_a_slack_that_is_no_share(slack: float) -> None:
 def test_names_what_does_not_fit() -> None:
     config = replace(preset("w4a8-8x8").engine, weight_buffer_bytes=64, port_bits=64)
     message = (
-        r"^Gemm\(m=1, n=1, k=128, weight_format='int4', group=128\) fits in no tile: the tile "
-        r"needs 1 blocks of 64 rows of weights; half of weight_buffer_bytes=64 holds 4 rows; "
-        r"make the tile smaller$"
+        r"^Gemm\(m=1, n=1, k=128, weight_format='int4', group=128, bits=None\) fits in no tile: "
+        r"the tile needs 1 blocks of 64 rows of weights; half of weight_buffer_bytes=64 holds 4 "
+        r"rows; make the tile smaller$"
     )
     with pytest.raises(ConfigError, match=message):
         best_mapping(config, Gemm(m=1, n=1, k=128))

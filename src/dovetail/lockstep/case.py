@@ -19,6 +19,8 @@ from dovetail.models.gemm_layout import (
     pack_operands,
     unpack_outputs,
 )
+from dovetail.models.lut.formats import Levels, LutFormat
+from dovetail.models.lut.mpgemm import mpgemm_lut
 from dovetail.models.mpgemm import GemmOperands
 from dovetail.rtl.verilator import Build, Case, CaseResult, build
 from dovetail.sim.gemm_engine import simulate_gemm, tile_times
@@ -70,6 +72,10 @@ class LockstepCase:
     def reference(self) -> NDArray[np.int16]:
         """What the engine must write: int16 of shape (m, n), or as such the bits of FP16."""
         operands, spec = self.operands, self.config.spec
+        if spec.tables:
+            return mpgemm_lut(
+                operands, lut_format(self.config, self.gemm), output_shift=self.output_shift
+            )
         if spec.floating:
             form = float_format(self.config.sum_format)
             if spec.after_group:
@@ -160,6 +166,14 @@ class LockstepCase:
         return replace(self, config=replace(self.config, dram_latency_cycles=cycles))
 
 
+def lut_format(config: GemmEngineConfig, gemm: Gemm) -> LutFormat:
+    """What the reference is told of a GEMM on a core that looks up sums."""
+    levels: Levels = "twos_complement"
+    if gemm.weight_format in ("odd", "zero_point"):
+        levels = gemm.weight_format
+    return LutFormat(weight_bits=gemm.weight_bits, levels=levels, lut_k=config.lut_k)
+
+
 def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> GemmOperands:
     """Operands of ``gemm`` in the formats of a core: uniform, or extremes only.
 
@@ -188,7 +202,7 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
 
     groups = -(-gemm.k // gemm.group)
     activations: NDArray[np.int8] | NDArray[np.uint16]
-    weights: NDArray[np.int8] | NDArray[np.uint16]
+    weights: NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.uint8]
     if spec.floating:
         activations = draw_fp16((gemm.m, gemm.k))
     else:
@@ -198,13 +212,17 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
         weights = draw_fp16((gemm.n, gemm.k))
     else:
         ranges = {"int8": (-128, 127), "int4": (-8, 7), "uint4_zero": (0, 15)}
-        weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
+        if spec.bit_serial:
+            codes = draw(0, (1 << gemm.weight_bits) - 1, (gemm.n, gemm.k))
+            weights = codes.astype(np.uint8)
+        else:
+            weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
     scale = zero = None
     if gemm.scaled:
         scale = draw(0, 4095, (gemm.n, groups))
         zero = np.zeros_like(scale)
-        if gemm.weight_format == "uint4_zero":
-            zero = draw(0, 15, (gemm.n, groups))
+        if gemm.weight_format in ("uint4_zero", "zero_point"):
+            zero = draw(0, (1 << gemm.weight_bits) - 1, (gemm.n, groups))
     return GemmOperands(
         activations=activations, weights=weights, scale=scale, zero=zero, group=gemm.group
     )

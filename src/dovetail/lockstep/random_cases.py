@@ -5,12 +5,14 @@ Sizes are mostly the awkward ones: 1, a power of two, one more than a power of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from dovetail.arch.cores import CORES, Core
-from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.cores import CORES, LUT_CORES, MAX_WEIGHT_BITS, MIXPE_CORES, Core
+from dovetail.arch.engine import LEAST_LUT_K, MOST_LUT_K, SCALE_BITS, GemmEngineConfig
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, LoopOrder, TileMapping, mapping_problem
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
@@ -19,9 +21,9 @@ from dovetail.sim.mixpe import MAPPING_SLACK
 # No common factor in the lengths, so that every pair comes.
 _ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
 _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
-_CORES: tuple[Core, ...] = tuple(CORES)
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
+_LUT_SEEDS_PER_BLOCK = 15
 # More than this and a case says little more, but runs long.
 _MOST_K = 600
 _MOST_BLOCKS = 5
@@ -34,22 +36,48 @@ def build_index(seed: int) -> int:
 
 
 def random_engine(index: int) -> GemmEngineConfig:
-    """Engine number ``index``: cores alternate, rows and columns cycle through awkward sizes."""
+    """Engine number ``index`` of MixPE and its baselines.
+
+    Cores alternate, rows and columns cycle through awkward sizes.
+    """
+    return _random_engine(index, tuple(MIXPE_CORES))
+
+
+def lut_build_index(seed: int) -> int:
+    """Which engine a seed runs on: each block of 15 seeds uses three, from the first seed on."""
+    block, place = divmod(seed, _LUT_SEEDS_PER_BLOCK)
+    return block * _BUILDS_PER_BLOCK + place % _BUILDS_PER_BLOCK
+
+
+def random_lut_engine(index: int) -> GemmEngineConfig:
+    """Engine number ``index`` of LUT Tensor Core and its baselines, as :func:`random_engine`."""
+    return _random_engine(index, tuple(LUT_CORES))
+
+
+def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
     rng = np.random.default_rng([index, 1])
     # Each core walks through all sizes of its own.
-    turn = index // len(_CORES)
-    core = _CORES[index % len(_CORES)]
+    turn = index // len(cores)
+    core = cores[index % len(cores)]
+    spec = CORES[core]
     rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
     while True:
         values: dict[str, Any] = {
             "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
-            "sum_format": str(rng.choice(["fp16", "fp32"])) if CORES[core].floating else "fp32",
+            "sum_format": str(rng.choice(["fp16", "fp32"])) if spec.floating else "fp32",
             "activation_buffer_bytes": 1 << int(rng.integers(6, 14)),
             "weight_buffer_bytes": 1 << int(rng.integers(6, 14)),
             "scale_buffer_bytes": 1 << int(rng.integers(6, 12)),
             "accumulator_buffer_bytes": int(rng.integers(1, 12) * 2 * 6 * rows * cols),
             "port_bits": 1 << int(rng.integers(3, 11)),
         }
+        if spec.broadcast:
+            values |= {
+                "lut_k": LEAST_LUT_K + (turn + index % len(cores)) % (MOST_LUT_K - LEAST_LUT_K + 1),
+                "max_group": int(rng.choice([8, 32, 64, 128, 256])),
+            }
+        if spec.bit_serial:
+            values["zero_bits"] = int(rng.choice([4, 8]))
         try:
             return GemmEngineConfig(core=core, rows=rows, cols=cols, **values)
         except ValueError:  # buffers too small for this port: draw again
@@ -82,13 +110,16 @@ def _random_output_shift(rng: np.random.Generator, config: GemmEngineConfig, gem
     """From always saturated to nearly always zero."""
     if config.spec.floating:
         return int(rng.integers(0, 40))
-    products = {"int8": 14, "int4": 22, "uint4_zero": 23}[gemm.weight_format]
+    scale_bits = SCALE_BITS if gemm.scaled else 0
+    zero_bits = int(gemm.weight_format in ("uint4_zero", "zero_point"))
+    products = config.spec.activation_bits + gemm.weight_bits + scale_bits + zero_bits - 2
     return int(rng.integers(0, min(47, products + gemm.k.bit_length())))
 
 
 def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
     formats = config.spec.formats
-    group = 1 << int(rng.integers(0, config.max_group.bit_length()))
+    most_steps = config.max_group // config.lut_k
+    group = config.lut_k << int(rng.integers(0, most_steps.bit_length()))
 
     def size(unit: int, most: int) -> int:
         awkward = [1, 2, 3, unit - 1, unit, unit + 1, 2 * unit, 2 * unit + 1]
@@ -96,13 +127,18 @@ def _random_gemm(rng: np.random.Generator, config: GemmEngineConfig) -> Gemm:
             return int(max(1, min(most, rng.choice(awkward))))
         return int(rng.integers(1, most, endpoint=True))
 
-    return Gemm(
+    gemm = Gemm(
         m=size(config.rows, _MOST_BLOCKS * config.rows),
         n=size(config.cols, _MOST_BLOCKS * config.cols),
         k=size(group, min(_MOST_K, 6 * group + 20)),
-        weight_format=formats[int(rng.integers(len(formats)))],
         group=group,
     )
+    weight_format = formats[int(rng.integers(len(formats)))]
+    bits = None
+    if config.spec.bit_serial and weight_format in config.spec.stored:
+        most = config.zero_bits if weight_format == "zero_point" else MAX_WEIGHT_BITS
+        bits = int(rng.integers(1, most, endpoint=True))
+    return replace(gemm, weight_format=weight_format, bits=bits)
 
 
 def _random_mapping(

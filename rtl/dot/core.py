@@ -1,0 +1,158 @@
+"""The compute core that broadcasts: a head a row, columns of units, dequantised after the group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data
+
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.events import Event
+from dovetail.rtl.dot.chain import drain_chain
+from dovetail.rtl.dot.column import BroadcastColumn, zero_shape
+from dovetail.rtl.dot.parts import BroadcastParts
+from dovetail.rtl.dot.unit import SUM_CONTROL, UNIT_CONTROL, sum_control
+from dovetail.rtl.gemm.core import Core
+from dovetail.rtl.gemm.drain import DrainControl
+from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.skew import delayed
+
+__all__ = ["BroadcastCore"]
+
+
+class BroadcastCore(Core):
+    """What a row's head makes of a step reaches all its units at once, a weight slice all of its
+    column, so nothing is skewed: all rows and columns end a segment in the same cycle.
+
+    Weights wait for the heads.  Beside the columns, a unit a row sums the activations of each
+    segment and drains with the others.
+
+    :Latency: ``config.result_latency_cycles - 2`` cycles from the last operands to ``tile_ready``.
+    :Throughput: one step, or plane of it, per cycle; segments end ``config.drain_cycles`` apart.
+    :Ready path: none.
+    :Reference: :func:`dovetail.models.lut.mpgemm.mpgemm_lut`.
+
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    parts : BroadcastParts
+    """
+
+    def __init__(self, config: GemmEngineConfig, parts: BroadcastParts) -> None:
+        assert parts.head.cycles == config.spec.wait_cycles
+        assert parts.unit.product_cycles == config.spec.product_cycles
+        events = (Event.GROUP_SUM, Event.GROUP_DEQUANT)
+        super().__init__(config, events=(Event.TABLE, *events) if config.makes_tables else events)
+        self._parts = parts
+        self._head = Leaf("row_head", parts.head)
+        self._sum = Leaf("step_sum", parts.group_sum)
+        self._column = Leaf("broadcast_column", BroadcastColumn(config, parts))
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return (self._head, self._sum, self._column)
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config, parts = self._config, self._parts
+        i: Any = self.i
+        rows, cols = config.rows, config.cols
+
+        # Weights and control wait for what the heads make.
+        entering: Any = Signal(UNIT_CONTROL)
+        m.d.comb += [
+            entering.valid.eq(i.valid),
+            entering.first.eq(i.first),
+            entering.last.eq(i.last),
+            entering.plane_first.eq(i.plane == 0),
+            entering.plane_last.eq(i.plane_last),
+            entering.plane.eq(i.plane),
+        ]
+        control: Any = delayed(m, entering, parts.head.cycles, name="control")
+        weights = delayed(m, i.weights, parts.head.cycles, name="weights", reset_less=True)
+        broadcast = Signal(data.ArrayLayout(parts.unit.operand, rows))
+        step_sums = Signal(data.ArrayLayout(parts.group_sum.operand, rows))
+        for row in range(rows):
+            m.submodules[f"head_{row}"] = self._head.instance(
+                i=i.activations.word_select(row, config.activation_step_bits),
+                o=broadcast[row],
+                sum_o=step_sums[row],
+            )
+
+        # The end of a segment, in the cycle in which it is at the bottom of all drain chains.
+        summed: Any = sum_control(m, control, parts.unit)
+        complete = Signal()
+        m.d.sync += complete.eq(summed.valid & summed.last)
+        m.submodules.drain = drain = DrainControl(config)
+        m.d.comb += [
+            drain.push.eq(i.valid & i.first & (i.plane == 0)),
+            drain.entry.eq(i.segment),
+            drain.drain.eq(complete),
+        ]
+
+        # A step's activations are the same in all its planes and count with the last.
+        step: Any = Signal(SUM_CONTROL)
+        m.d.comb += [
+            step.valid.eq(control.valid & control.plane_last),
+            step.first.eq(control.first),
+            step.last.eq(control.last),
+        ]
+        later = parts.unit.product_cycles - parts.group_sum.product_cycles
+        step = delayed(m, step, later, name="step")
+        step_sums = delayed(m, step_sums, later, name="step_sums", reset_less=True)
+        group_sum = drain_chain(
+            m,
+            self._sum,
+            rows=rows,
+            drain=complete,
+            ports=lambda row: {"a_i": step_sums[row], "control_i": step},
+        )
+
+        lanes = Signal(cols * config.scale_lane_bits)
+        unit_scale = Cat(*([Const(1, config.scale_lane_bits)] * cols))
+        offset = Signal(zero_shape(config))
+        m.d.comb += [
+            lanes.eq(Mux(i.unscaled, unit_scale, i.scales)),
+            offset.eq(Mux(i.levels == 2, 1 - (1 << i.planes), i.levels == 1)),
+        ]
+        read_data = []
+        for col in range(cols):
+            data_out = Signal(config.accumulator_bits, name=f"read_data_{col}")
+            m.submodules[f"column_{col}"] = self._column.instance(
+                a_i=broadcast,
+                w_i=weights.word_select(col, config.weight_step_bits)[: parts.unit.weight_bits],
+                control_i=control,
+                sum_control_i=summed,
+                drain_i=complete,
+                scale_push=i.valid & i.scale_valid,
+                scale_slot=drain.push_slot,
+                scale_lane=lanes.word_select(col, config.scale_lane_bits),
+                zero_point=i.levels == 2,
+                zero_offset=offset,
+                row_i=drain.row,
+                group_sum_i=group_sum,
+                read=self.read,
+                read_address=self.read_address,
+                read_half=self.read_half,
+                read_data=data_out,
+            )
+            read_data.append(data_out)
+
+        drained: Any = drain.row
+        # A row enters its accumulators ``dequant_cycles`` later, is added in the next cycle and can
+        # be read in the one after.
+        ready = delayed(m, drained.tile_done, config.spec.dequant_cycles + 1, name="tile_done")
+        steps = Mux(i.valid & i.plane_last, self.rows_valid, 0)
+        m.d.comb += [
+            self.tile_ready.eq(ready),
+            self.read_data.eq(Cat(*read_data)),
+            self.drained_cols.eq(drain.drained_cols),
+            self.drained_add.eq(~drained.first),
+            self.count_group_sum.eq(steps),
+            self.count_group_dequant.eq(drain.drained_cols),
+        ]
+        if config.makes_tables:
+            m.d.comb += self.count_table.eq(steps)
+        return m
