@@ -232,6 +232,11 @@ def fragment(figure: go.Figure, height: int, name: str) -> str:
     # Plotly places a legend in parts of the plot's height; the axis title takes pixels.
     legend = {"orientation": "h", "yanchor": "top", "y": -60 / (height - _MARGINS), "x": 0}
     figure.update_layout(**LAYOUT, legend=legend, height=height)
+    return page_part(figure, name)
+
+
+def page_part(figure: go.Figure, name: str) -> str:
+    """HTML of a figure whose layout is complete; plotly itself stands in the page once."""
     html: str = figure.to_html(
         full_html=False,
         include_plotlyjs=False,

@@ -24,6 +24,7 @@ from dovetail.reports.figures import PNG_DPI, STYLE, WHISKER
 from dovetail.reports.style import LOOKS, PAGE_INCHES, Look
 from dovetail.sweeps.evaluate import find_technology
 from dovetail.sweeps.mixpe_design_space import design_space
+from dovetail.sweeps.reproduce_mixpe import published
 
 NAME = "design-space"
 _X_LABEL = "(1/area) × (1/power), FP16 × FP16 = 1"
@@ -130,6 +131,13 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
 
 def design_space_page(frame: pd.DataFrame) -> str:
     """Draw the same with plotly, as a page of its own."""
+    chart = design_space_chart(frame)
+    page: str = chart.to_html(config={"displaylogo": False, "responsive": True}, div_id=NAME)
+    return page
+
+
+def design_space_chart(frame: pd.DataFrame) -> go.Figure:
+    """Draw the same with plotly."""
     shown = _shown(frame)
     titles = list(dict.fromkeys(shown["technology"]))
     figure = make_subplots(1, len(titles), subplot_titles=titles, shared_yaxes=True)
@@ -176,8 +184,7 @@ def design_space_page(frame: pd.DataFrame) -> str:
     figure.update_layout(
         **LAYOUT, legend=legend, height=620, title="Quality against area and power"
     )
-    page: str = figure.to_html(config={"displaylogo": False, "responsive": True}, div_id=NAME)
-    return page
+    return figure
 
 
 def _shown(frame: pd.DataFrame) -> pd.DataFrame:
@@ -203,10 +210,16 @@ def _power_of_two(value: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m dovetail.reports.design_space")
-    parser.add_argument("tables", nargs="+", help="technologies by name, or TOML files")
+    parser.add_argument(
+        "tables",
+        nargs="*",
+        help="technologies by name, or TOML files; without any, those that MixPE's figures "
+        "are compared in",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="folder")
     options = parser.parse_args()
-    frame = design_space(find_technology(table) for table in options.tables)
+    tables = options.tables or published()["libraries"].values()
+    frame = design_space(find_technology(table) for table in tables)
     options.output.mkdir(parents=True, exist_ok=True)
     for path in write_design_space(frame, options.output):
         print(path)

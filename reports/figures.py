@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +60,21 @@ STYLE: Any = {
 WHISKER: dict[str, Any] = {"fmt": "none", "ecolor": "#444444", "elinewidth": 0.8, "capsize": 1.5}
 
 
-def write_figures(study: Study, folder: Path) -> tuple[Path, ...]:
-    """Write every figure of ``study`` into ``folder`` as PNG and SVG; return their paths.
+def write_figures(
+    study: Study, folder: Path, more: Mapping[str, Figure] | None = None
+) -> tuple[Path, ...]:
+    """Write every figure of ``study``, and ``more``, into ``folder`` as PNG and SVG.
 
     A study without a simulated point has no figures.
+
+    Returns
+    -------
+    tuple of Path
+        Of the files.
     """
     paths = []
     with matplotlib.rc_context(STYLE):
-        for name, figure in _figures(study):
+        for name, figure in (*_figures(study), *(more or {}).items()):
             for ending, metadata in (("png", {}), ("svg", {"Date": None})):
                 path = folder / f"{name}.{ending}"
                 figure.savefig(path, dpi=PNG_DPI, metadata=metadata)

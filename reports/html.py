@@ -22,9 +22,11 @@ from dovetail.reports.appendix import (
 )
 from dovetail.reports.breakdowns import area_bars, cycle_bars, energy_bars, operator_table
 from dovetail.reports.figures import write_figures
+from dovetail.reports.findings import Findings
 from dovetail.reports.shapes import has_shapes, shape_chart
 from dovetail.reports.study import Study, read_study
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, setting_name
+from dovetail.systems import resolve, systems
 
 _TABLE = (
     ("title", "workload"),
@@ -63,11 +65,13 @@ def write_report(store: Path, out: Path) -> Path:
         Where the store cannot be read, or ``out`` not written.
     """
     study = read_study(store)
+    findings = _findings(study)
     page = out / "index.html"
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
-        figures = write_figures(study, out / "figures")
-        page.write_text(render(study, [path.name for path in figures]), encoding="utf-8")
+        figures = write_figures(study, out / "figures", findings.figures if findings else {})
+        text = render(study, [path.name for path in figures], findings)
+        page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"{error.filename or out}: cannot be written ({error.strerror}); a report needs a "
@@ -76,7 +80,7 @@ def write_report(store: Path, out: Path) -> Path:
     return page
 
 
-def render(study: Study, figures: list[str]) -> str:
+def render(study: Study, figures: list[str], findings: Findings | None) -> str:
     """The page of ``study``; ``figures`` are the names of the files beside it."""
     environment = Environment(
         loader=PackageLoader("dovetail.reports"),
@@ -95,6 +99,8 @@ def render(study: Study, figures: list[str]) -> str:
         energy=charts.stacked(study, energy_bars, name="energy") if len(study.points) else "",
         area=charts.stacked(study, area_bars, name="area") if len(study.points) else "",
         cycles=charts.stacked(study, cycle_bars, name="cycles") if len(study.points) else "",
+        findings=findings,
+        findings_chart=charts.page_part(findings.chart, "findings") if findings else "",
         operators=[_operators(study, title) for title in study.titles],
         points=_script_json(_point_table(study)),
         refused=_script_json(_refused_table(study)),
@@ -106,6 +112,15 @@ def render(study: Study, figures: list[str]) -> str:
         figures=figures,
         plotly=get_plotlyjs() if len(study.points) else "",
     )
+
+
+def _findings(study: Study) -> Findings | None:
+    """What the sweep's system says of its parts; nothing where no point was simulated."""
+    known = [entry for entry in systems() if entry.name == study.sweep["system"]]
+    if study.points.empty or not known or not known[0].findings:
+        return None
+    found: Findings = resolve(known[0].findings)()
+    return found
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:

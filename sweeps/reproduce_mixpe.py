@@ -23,11 +23,19 @@ from dovetail.sweeps.reproduction import ReproductionRow, compare
 Figure = dict[str, Any]
 
 
+@cache
+def published() -> dict[str, Any]:
+    """The published figures, as ``published/mixpe.toml`` holds them."""
+    path = files("dovetail.sweeps") / "published" / "mixpe.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def rows() -> list[ReproductionRow]:
     """Compute every figure again and compare, in the order of the paper's list."""
-    published = tomllib.loads(
-        (files("dovetail.sweeps") / "published" / "mixpe.toml").read_text(encoding="utf-8")
-    )
+    return _rows(published())
+
+
+def _rows(published: dict[str, Any]) -> list[ReproductionRow]:
     return [
         *_cycles(published, published["cycles"]),
         *_normalised_time(published, published["normalised_time"]),
@@ -150,7 +158,7 @@ def _headline(
 
 def _pe_ratios(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
     for label, name in published["libraries"].items():
-        compared = compare_pes(_pes_of(name), name, figure["pe"], figure["baseline"])
+        compared = compare_pes(pes_of(name), name, figure["pe"], figure["baseline"])
         yield pe_ratio_row(published, figure, label, compared)
 
 
@@ -186,7 +194,7 @@ def _pe_reason(figure: Figure, compared: PeComparison | None) -> str:
 
 
 @cache
-def _pes_of(name: str) -> pd.DataFrame:
+def pes_of(name: str) -> pd.DataFrame:
     """The design space of a packaged table; empty where it is not there or has no PE."""
     tables = [technology(name)] if name in technologies() else []
     return design_space(tables)

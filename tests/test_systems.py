@@ -16,7 +16,9 @@ ENTRIES = systems.systems()
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_every_part_exists(entry: systems.System) -> None:
     single = ("design", "preset", "presets", "component", "verilog", "verify")
-    some = [getattr(entry, name) for name in ("simulate", "timeline", "certify", "error")]
+    some = [
+        getattr(entry, name) for name in ("simulate", "timeline", "certify", "error", "findings")
+    ]
     paths = [getattr(entry, name) for name in single] + [path for path in some if path]
     for parts in (entry.accountings, entry.sweeps, entry.papers):
         paths += parts.values()

@@ -57,6 +57,9 @@ class System:
         Name to ``() -> Sweep``.
     units : tuple of str
         Parts that are synthesised and priced alone.
+    findings : str
+        ``() -> Findings``: what the report of any sweep says of the system's parts, of
+        :mod:`dovetail.reports.findings`; empty where there is nothing.
     papers : mapping of str to str
         Name of a paper to ``() -> rows`` of its published figures beside ours.
     """
@@ -79,6 +82,7 @@ class System:
     accountings: Mapping[str, str] = field(default_factory=dict)
     sweeps: Mapping[str, str] = field(default_factory=dict)
     units: tuple[str, ...] = ()
+    findings: str = ""
     papers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -145,6 +149,7 @@ _SYSTEMS = {
             "mixpe.pe_w4a8_multiplier",
             "mixpe.scale_queue",
         ),
+        findings="dovetail.reports.mixpe_findings:findings",
         papers={"mixpe": "dovetail.sweeps.reproduce_mixpe:rows"},
     ),
 }

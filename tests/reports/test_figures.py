@@ -7,7 +7,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-NAMES = ("time-energy", "time-area", "error-energy", "energy", "area", "cycles", "operators")
+NAMES = (
+    "time-energy",
+    "time-area",
+    "error-energy",
+    "energy",
+    "area",
+    "cycles",
+    "operators",
+    "design-space",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

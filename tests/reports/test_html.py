@@ -76,6 +76,14 @@ def test_the_reason_of_a_rejected_point_cannot_break_the_page(parsed: Page) -> N
     assert reasons == {"rows=22 x cols=22 of INT8 exceed </script><b>the</b> area; use fewer"}
 
 
+def test_the_page_says_what_is_known_of_the_system_s_pes(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    (section,) = re.findall(r'<section id="findings">.*?</section>', text, flags=re.DOTALL)
+    assert "<b>Does shift-and-add beat a multiplier?</b>" in section
+    assert all(library in section for library in ("ASAP7", "Nangate45", "sky130hd"))
+    assert 'id="chart-findings"' in section and "http" not in section
+
+
 def test_work_that_costs_no_time_is_listed_with_its_share(page: Path) -> None:
     macs = 4 * 256 * (3072 * 1024 + 1024 * 1024 + 256 * 64)
     share = 10**6 / (2 * macs + 10**6)
@@ -121,7 +129,7 @@ def test_a_store_of_one_point_has_a_report(tmp_path: Path) -> None:
     text = write_report(path, tmp_path).read_text(encoding="utf-8")
     assert "1 of 1 points are on the front (1 MixPE W4A8)." in text
     assert "No point was certified" in text
-    assert len(list((tmp_path / "figures").iterdir())) == 12
+    assert len(list((tmp_path / "figures").iterdir())) == 14
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
