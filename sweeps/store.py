@@ -131,6 +131,15 @@ class Store:
         with one_line(self.path):
             self.connection.row_factory = sqlite3.Row
             self.connection.execute("SELECT count(*) FROM meta").fetchone()
+            rows = self.connection.execute("SELECT name FROM pragma_table_info('points')")
+            held = {row["name"] for row in rows}
+        # Events are columns, so an event more or less is another format.
+        apart = sorted(held ^ {name for name, _ in POINT_COLUMNS})
+        if apart:
+            raise StoreError(
+                f"{self.path}: this Dovetail and the store differ in {', '.join(apart)}; "
+                f"use the Dovetail that wrote it, or run the sweep again into another file"
+            )
 
     def close(self) -> None:
         """Close the file; a store that was written becomes one plain file again."""

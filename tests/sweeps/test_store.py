@@ -119,6 +119,19 @@ def test_refuses_what_is_missing(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
+def test_a_store_without_an_event_is_of_another_dovetail(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    make(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE points DROP COLUMN pe_op")
+    for open_store in (Store.open, Store.append):
+        with pytest.raises(
+            StoreError,
+            match=rf"^{path}: this Dovetail and the store differ in pe_op; use the Dovetail that",
+        ):
+            open_store(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"point,cycles\n1,2\n" * 20, b"SQLite format 3\0"])
 @pytest.mark.parametrize("opening", [Store.open, Store.append])
 def test_refuses_what_is_no_store(tmp_path: Path, content: bytes, opening) -> None:

@@ -56,6 +56,8 @@ def synth(
 ) -> None:
     """Synthesise: area, clock, energy and leakage with a cell library, or what an FPGA needs.
 
+    Exits with 1 where the netlist does not meet the clock.
+
     With a cell library a system is the sum of its units; its memories are listed beside it.
 
     Example: dovetail synth mixpe.pe_w4a8 --liberty nangate45_typ.lib.gz
@@ -90,6 +92,8 @@ def synth(
         data = _asic(subject, liberty or [], clock_mhz, kind, quiet=json)
     if json:
         print_json({**subject.described, **data})
+    if not data.get("meets_clock", True):
+        raise typer.Exit(1)
 
 
 def _belongs(options: dict[str, Any], to: str, *, given: bool) -> None:

@@ -75,8 +75,8 @@ def _library(report: SynthesisReport) -> Iterator[tuple[str, str]]:
     made = report.provenance
     corner = made.corner
     yield "corner", f"{corner.name} {corner.voltage:g} V {corner.temperature:g} C".strip()
-    for name, digest in made.liberty_sha256.items():
-        yield name, f"SHA-256 {digest[:16]}"
+    for number, (name, digest) in enumerate(made.liberty_sha256.items()):
+        yield "" if number else "library", f"{name} SHA-256 {digest[:16]}"
     yield "tools", ", ".join(f"{tool} {number}" for tool, number in made.tools.items())
 
 
