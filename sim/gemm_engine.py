@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dovetail.arch.engine import GemmEngineConfig, SpadShape
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
-from dovetail.sim.gemm_kernel import LOG_COLUMNS, EngineTiming, Registers, run_gemm
+from dovetail.sim.gemm_kernel import COUNTED, LOG_COLUMNS, EngineTiming, Registers, run_gemm
 from dovetail.sim.result import GemmResult
 
 
@@ -87,20 +88,25 @@ def simulate_gemm(
     """
     timing = engine_timing(config)
     registers = gemm_registers(describe(config, gemm, mapping))
-    events = np.zeros(len(Event), dtype=np.int64)
+    events = np.zeros(len(COUNTED), dtype=np.int64)
     run_gemm(timing, registers, events, skip, _NO_LOG)
     return GemmResult(
         gemm=gemm,
         mapping=mapping,
-        events=dict(zip(Event, events.tolist(), strict=True)),
+        events=named(events),
     )
+
+
+def named(events: NDArray[np.int64]) -> dict[Event, int]:
+    """The kernel's event vector by event; what it does not count is 0."""
+    return dict.fromkeys(Event, 0) | dict(zip(COUNTED, events.tolist(), strict=True))
 
 
 def run_cycles(timing: EngineTiming, registers: Registers) -> int:
     """Cycles alone, of what was collected once: for searches that try many mappings."""
-    events = np.zeros(len(Event), dtype=np.int64)
+    events = np.zeros(len(COUNTED), dtype=np.int64)
     run_gemm(timing, registers, events, True, _NO_LOG)
-    return int(events[0])  # the vocabulary begins with CYCLE
+    return int(events[COUNTED.index(Event.CYCLE)])
 
 
 def tile_count(descriptor: Descriptor) -> int:
@@ -128,7 +134,7 @@ def tile_times(
     tiles = tile_count(descriptor)
     shown = tiles if most is None else min(tiles, most)
     log = np.zeros((shown, LOG_COLUMNS), dtype=np.int64)
-    events = np.zeros(len(Event), dtype=np.int64)
+    events = np.zeros(len(COUNTED), dtype=np.int64)
     run_gemm(engine_timing(config), gemm_registers(descriptor), events, False, log)
     return tuple(TileTimes(*row) for row in log.tolist())
 

@@ -14,7 +14,7 @@ from dovetail.arch.events import Event
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, describe
 from dovetail.arch.mixpe import preset
 from dovetail.sim import gemm_kernel, mapping_kernel
-from dovetail.sim.gemm_engine import engine_timing, gemm_registers, simulate_gemm, tile_times
+from dovetail.sim.gemm_engine import engine_timing, gemm_registers, named, simulate_gemm, tile_times
 from dovetail.sim.mapping import mapping_limits
 from dovetail.tests.sim.engines import Run, runs
 
@@ -71,11 +71,11 @@ def interpret(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
 def interpreted_events(
     config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping, *, skip: bool
 ) -> dict[Event, int]:
-    events = np.zeros(len(Event), dtype=np.int64)
+    events = np.zeros(len(gemm_kernel.COUNTED), dtype=np.int64)
     registers = gemm_registers(describe(config, gemm, mapping))
     log = np.zeros((0, gemm_kernel.LOG_COLUMNS), dtype=np.int64)
     gemm_kernel.run_gemm(engine_timing(config), registers, events, skip, log)
-    return dict(zip(Event, events.tolist(), strict=True))
+    return named(events)
 
 
 @settings(
