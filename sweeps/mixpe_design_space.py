@@ -107,7 +107,7 @@ def design_space(
         signal-to-noise ratios ``snr_db`` (median), ``snr_db_least``, ``snr_db_most``.
     """
     rows = [
-        _row(table, pe, _cost(table, pe, group, sums))
+        _row(table, pe, pe_cost(table, pe, group, sums))
         | _quality(pe_format(pe, group=group, zero_point=zero_point, sums=sums))
         for table in tables
         for pe in PES
@@ -133,8 +133,8 @@ def compare_pes(
     )
 
 
-def _cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
-    """The entry of a PE as built for ``group`` and ``sums``, where these are anything to it."""
+def pe_cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
+    """Return the entry of a PE as built for ``group`` and ``sums``, where it depends on them."""
     points = table.units[pe]
     for point in points:
         if point.max_group in (None, group) and point.sum_format in (None, sums):
@@ -145,19 +145,23 @@ def _cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
     )
 
 
-def _row(table: Technology, pe: str, cost: UnitCost) -> dict[str, str | float]:
+def power_uw(table: Technology, cost: UnitCost) -> float:
+    """Power in uW of a unit that does an operation in every cycle of the table's clock."""
     energy_pj = cost.data_pj_per_op.value
     if cost.clock_pj_per_cycle is not None:
         energy_pj += cost.clock_pj_per_cycle.value
-    area_um2 = cost.area_um2.value
-    power_uw = energy_pj * table.clock_mhz + cost.leakage_nw.value * 1e-3  # pJ x MHz = uW
+    return energy_pj * table.clock_mhz + cost.leakage_nw.value * 1e-3  # pJ x MHz = uW
+
+
+def _row(table: Technology, pe: str, cost: UnitCost) -> dict[str, str | float]:
+    area_um2, power = cost.area_um2.value, power_uw(table, cost)
     return {
         "technology": table.name,
         "pe": pe,
         "clock_mhz": table.clock_mhz,
         "area_um2": area_um2,
-        "power_uw": power_uw,
-        "efficiency": 1 / (area_um2 * power_uw),
+        "power_uw": power,
+        "efficiency": 1 / (area_um2 * power),
         "published": PUBLISHED_EFFICIENCY.get(pe, float("nan")),
     }
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from dovetail.sweeps.mixpe_verdict import verdict
+from dovetail.sweeps.pe_table import markdown
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -54,3 +57,16 @@ def test_the_worked_example_of_table_lookup() -> None:
 
 # Of the first three activations, that of the first changing fastest.
 SIGNS = [(x, y, z) for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)]
+
+
+def test_the_pes_in_the_docs_are_those_of_the_tables() -> None:
+    text = (ROOT / "docs" / "energy.md").read_text(encoding="utf-8")
+    assert markdown() in text
+    quoted = " ".join(line.removeprefix("> ") for line in text.splitlines())
+    assert verdict() in quoted
+
+
+def test_the_readme_names_every_document() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"\]\(docs/([^)]+\.md)\)", text)
+    assert sorted(set(named)) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
