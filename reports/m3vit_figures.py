@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from dovetail.reports.figures import PAGE_INCHES, PNG_DPI, STYLE
-from dovetail.reports.style import LOOKS, PART_COLOURS
+from dovetail.reports.figures import PNG_DPI, STYLE
+from dovetail.reports.style import LOOKS, PAGE_INCHES, PART_COLOURS
 
 SCHEDULE_NAMES = {
     "resident": "all experts resident",
@@ -51,8 +51,8 @@ def write_schedule_figures(
 
 def _figures(frame: pd.DataFrame, timeline: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
     ran = frame[frame["refused"] == ""]
-    for name, draw in _PANELS.items():
-        rows = ran[ran["question"] == name]
+    for name, (question, draw) in _PANELS.items():
+        rows = ran[ran["question"] == question]
         networks = list(dict.fromkeys(rows["network"]))
         figure = Figure(figsize=(PAGE_INCHES, 2.6))
         for axes, network in zip(
@@ -119,17 +119,27 @@ def _skew(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _memory(axes: Axes, rows: pd.DataFrame) -> None:
+    _over_memory(axes, rows, "moe_ms")
+    axes.set(yscale="log", ylabel="MoE blocks (ms)")
+
+
+def _energy(axes: Axes, rows: pd.DataFrame) -> None:
+    _over_memory(axes, rows, "dram_mj")
+    axes.set(yscale="log", ylabel="energy of DRAM, one image (mJ)")
+
+
+def _over_memory(axes: Axes, rows: pd.DataFrame, y: str) -> None:
     for look, (schedule, name) in zip(LOOKS, SCHEDULE_NAMES.items(), strict=False):
         some = rows[rows["schedule"] == schedule].sort_values("on_chip_bytes")
         axes.plot(
             some["on_chip_bytes"] / MIB,
-            some["moe_ms"],
+            some[y],
             marker=look.marker,
             color=look.colour,
             label=name,
             markersize=4,
         )
-    axes.set(yscale="log", xlabel="on-chip memory (MiB)", ylabel="MoE blocks (ms)")
+    axes.set_xlabel("on-chip memory (MiB)")
 
 
 def _ports(axes: Axes, rows: pd.DataFrame) -> None:
@@ -183,11 +193,12 @@ def _plain(axes: Axes, values: pd.Series) -> None:
         axis.set_minor_formatter(NullFormatter())
 
 
-_PANELS: dict[str, Callable[[Axes, pd.DataFrame], None]] = {
-    "experts": _experts,
-    "memory": _memory,
-    "ports": _ports,
-    "attention": _attention,
-    "skew": _skew,
+_PANELS: dict[str, tuple[str, Callable[[Axes, pd.DataFrame], None]]] = {
+    "experts": ("experts", _experts),
+    "memory": ("memory", _memory),
+    "energy": ("memory", _energy),
+    "ports": ("ports", _ports),
+    "attention": ("attention", _attention),
+    "skew": ("skew", _skew),
 }
-"""Questions that have a figure."""
+"""Figures by name: the question that they draw, and how."""

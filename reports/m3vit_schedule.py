@@ -223,7 +223,8 @@ def _page(frame: pd.DataFrame, figures: dict[str, str]) -> str:
     for question, said in answers(frame).items():
         body.append(f"<h2>{escape(QUESTIONS[question])}</h2>")
         body += [f"<p>{escape(sentence)}</p>" for sentence in said]
-        body.append(_inline(figures, question))
+        drawn = ("memory", "energy") if question == "memory" else (question,)
+        body += [_inline(figures, name) for name in drawn]
         rows = frame[frame["question"] == question]
         shown = [name for name in _SHOWN if name in rows and rows[name].nunique(dropna=False) > 1]
         cells = rows[shown].to_html(index=False, float_format="{:.5g}".format, na_rep="")

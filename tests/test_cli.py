@@ -20,7 +20,19 @@ from dovetail.commands.design import chosen_design
 from dovetail.models.trace import Trace
 from dovetail.tests.sweeps import fake_system
 
-COMMANDS = ("list", "trace", "run", "gpu", "verify", "rtl", "synth", "sweep", "report", "reproduce")
+COMMANDS = (
+    "list",
+    "trace",
+    "run",
+    "gpu",
+    "schedule",
+    "verify",
+    "rtl",
+    "synth",
+    "sweep",
+    "report",
+    "reproduce",
+)
 Invoke = Callable[..., Result]
 
 
@@ -109,6 +121,7 @@ def test_list_names_everything(invoke: Invoke) -> None:
     assert {"demo", "mixpe_vs_int8", "fake"} <= set(data["sweeps"])
     assert {"lut-tensor-core", "m3vit", "mixpe"} <= set(data["papers"])
     assert "a100-lut-4x" in data["machines"]
+    assert "edge-moe-zcu102" in data["schedules"]
     text = invoke("list").stdout
     assert "llama2-7b" in text and "w4a8-32x32 unless given" in " ".join(text.split())
     assert max(len(line) for line in text.splitlines()) <= 80

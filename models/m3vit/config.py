@@ -78,8 +78,8 @@ class M3vitConfig:
     hidden, heads, mlp : int
         Width, attention heads, width of a dense MLP.
     experts, top_k, expert_hidden : int
-        Experts of a block, how many each token uses, width of one.  No experts: every block is
-        dense, a plain ViT.
+        Experts of a block, how many each token uses, width of one.  0 of 0: every block is dense,
+        a plain ViT.
     dataset : Dataset
     gate : str
         ``multi``: a gate for each task.  ``conditioned``: one gate, which also sees a task
@@ -111,7 +111,8 @@ class M3vitConfig:
                 f"{self.name}: hidden={self.hidden} must be a multiple of heads={self.heads}; "
                 f"change one of them"
             )
-        if self.experts and not 1 <= self.top_k <= self.experts:
+        dense = self.experts == self.top_k == 0
+        if not dense and not 1 <= self.top_k <= self.experts:
             raise TraceError(
                 f"{self.name}: top_k={self.top_k} must be from 1 to experts={self.experts}; "
                 f"lower top_k or add experts"

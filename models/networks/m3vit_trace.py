@@ -144,10 +144,37 @@ def named_trace(name: str, *, phase: Phase, batch: int, seq: int | None) -> Trac
                 f"{name}: {field}={value!r} must be {must!r}, since the encoder runs one image at "
                 f"a time; leave {field} out"
             )
-    base, _, kind = name.rpartition("-") if name not in CONFIGS else (name, "", "")
-    config = CONFIGS[base]
+    config = named_config(name)
     if seq is not None and seq != config.tokens:
         config = on_tokens(config, seq)
-    if not kind:
+    if name in CONFIGS:
         return real_trace(config)
-    return drawn_trace(config, skew=DRAWN[kind], name=name)
+    return drawn_trace(config, skew=DRAWN[name.rpartition("-")[2]], name=name)
+
+
+def config_of(trace: Trace) -> M3vitConfig:
+    """The architecture of the network that a trace names, on the data set it has tokens of.
+
+    Raises
+    ------
+    TraceError
+        Where the trace is not of an M3ViT network or carries no routing.
+    """
+    name = trace.network
+    if name not in M3VIT or _COUNT not in trace.data:
+        raise TraceError(
+            f"network {name!r} has no routing of experts; the networks that have are "
+            f"{', '.join(M3VIT)}"
+        )
+    return on_tokens(named_config(name), trace.seq)
+
+
+def named_config(name: str) -> M3vitConfig:
+    """The architecture of one of :data:`M3VIT`, on its usual data set."""
+    base = name if name in CONFIGS else name.rpartition("-")[0]
+    if base not in CONFIGS:
+        raise TraceError(
+            f"no M3ViT network named {name!r}; the networks are {', '.join(CONFIGS)}, and with "
+            f"drawn routing {', '.join(f'{base}-{kind}' for base in CONFIGS for kind in DRAWN)}"
+        )
+    return CONFIGS[base]

@@ -17,6 +17,7 @@ from dovetail.commands.report import report
 from dovetail.commands.reproduce import reproduce
 from dovetail.commands.rtl import rtl
 from dovetail.commands.run import run
+from dovetail.commands.schedule import schedule
 from dovetail.commands.sweep import sweep
 from dovetail.commands.synth import synth
 from dovetail.commands.trace import trace
@@ -93,6 +94,7 @@ app.command("list")(list_all)
 app.command()(trace)
 app.command()(run)
 app.command()(gpu)
+app.command()(schedule)
 app.command()(verify)
 app.command()(rtl)
 app.command()(synth)

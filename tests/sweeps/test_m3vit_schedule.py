@@ -67,7 +67,7 @@ def test_the_report_is_one_page_with_figures_table_and_timeline(
     timeline: dict[str, Any] = overlap_timeline()
     page, points_csv, trace, *figures = write_schedule_report(frame, timeline, tmp_path / "out")
     text = page.read_text(encoding="utf-8")
-    assert text.count("<svg") == 6 and len(figures) == 12
+    assert text.count("<svg") == 7 and len(figures) == 14
     assert all(escape(question) in text for question in QUESTIONS.values())
     assert "<script" not in text and "src=" not in text
     assert len(pd.read_csv(points_csv)) == len(frame)

@@ -13,6 +13,7 @@ def list_all(json: AsJson = False) -> None:
     Example: dovetail list --json
     """
     from dovetail.arch.gpu_machine import gpu_machines
+    from dovetail.arch.m3vit.schedule import schedule_presets
     from dovetail.arch.technology import technologies
     from dovetail.commands.output import print_json, print_table
     from dovetail.models.networks.registry import network_names
@@ -28,6 +29,7 @@ def list_all(json: AsJson = False) -> None:
         "units": sorted({name for entry in systems() for name in entry.units}),
         "papers": sorted(papers()),
         "machines": list(gpu_machines()),
+        "schedules": list(schedule_presets()),
     }
     if json:
         print_json(data)
@@ -36,6 +38,6 @@ def list_all(json: AsJson = False) -> None:
     for name, names in data["presets"].items():
         default = data["default_presets"][name]
         rows.append((f"presets of {name}", f"{', '.join(names)}; {default} unless given"))
-    for kind in ("networks", "technologies", "sweeps", "units", "papers", "machines"):
+    for kind in ("networks", "technologies", "sweeps", "units", "papers", "machines", "schedules"):
         rows.append((kind, ", ".join(data[kind])))
     print_table("Dovetail knows", ("what", "names"), rows)
