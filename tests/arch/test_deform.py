@@ -116,7 +116,7 @@ CALL = DeformCall(height=16, width=16, in_channels=64, out_channels=48)
 )
 def test_refuses_a_call_in_one_line(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        describe_call(CODENET, replace(CALL, **change))
+        describe_call(replace(CODENET, pixel_buffer_bytes=2048), replace(CALL, **change))
     assert str(caught.value) == message
 
 

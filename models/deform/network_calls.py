@@ -1,0 +1,126 @@
+"""A network as the calls that an engine runs: which convolutions share one, and what is split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dovetail.arch.deform import DeformEngineConfig
+from dovetail.arch.deform_call import DeformCall, call_problem
+from dovetail.errors import ConfigError
+from dovetail.models.conv_ops import ConvOp
+from dovetail.models.deform.offsets import integer_square
+from dovetail.models.trace import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NetworkCall:
+    """One call of a network.
+
+    Attributes
+    ----------
+    name, layer : str, int
+        Of the operator, or the first of two; a part of one that was split ends in its number.
+    call : DeformCall
+    offsets : uint8, shape (out_height, out_width), or None
+        Bounded and rounded; of a call with ``deform``.
+    """
+
+    name: str
+    layer: int
+    call: DeformCall
+    offsets: NDArray[np.uint8] | None = None
+
+
+def network_calls(trace: Trace, config: DeformEngineConfig) -> tuple[NetworkCall, ...]:
+    """List the engine's calls in program order.
+
+    A 1x1 convolution and the 3x3 depthwise one that takes its output run in one call.  What does
+    not fit the engine's buffers is split by output channels into equal parts.  A convolution that
+    is neither runs on the host (:func:`host_convolutions`).
+
+    Raises
+    ------
+    ConfigError
+        Where an operator fits however it is split; a row may be wider than the line buffer.
+    """
+    calls = []
+    for op, after in _chained(trace):
+        offsets = None
+        last = after or op
+        if last.deform:
+            offsets = integer_square(trace.data[f"{last.layer}.{last.name}.s"], bound=config.bound)
+        whole = _call(op, after)
+        parts = _split(whole, config, where=f"{trace.network}: {op.name} of block {op.layer}")
+        for number, part in enumerate(parts):
+            name = op.name if len(parts) == 1 else f"{op.name}.{number}"
+            calls.append(NetworkCall(name=name, layer=op.layer, call=part, offsets=offsets))
+    return tuple(calls)
+
+
+def host_convolutions(trace: Trace) -> tuple[ConvOp, ...]:
+    """The convolutions that the engine cannot run: those over 3x3 pixels of several channels."""
+    return tuple(op for op in trace.convolutions if not _on_engine(op))
+
+
+def _on_engine(op: ConvOp) -> bool:
+    pointwise = op.kernel == 1 and op.groups == 1 and op.stride == 1
+    return pointwise or (op.kernel == 3 and op.depthwise and op.stride <= 2)
+
+
+def _chained(trace: Trace) -> Iterator[tuple[ConvOp, ConvOp | None]]:
+    """Operators, each with the one that runs in the same call behind it."""
+    taken = False
+    following = chain(trace.ops[1:], [None])
+    for op, after in zip(trace.ops, following, strict=True):
+        if taken or not isinstance(op, ConvOp) or not _on_engine(op):
+            taken = False
+            continue
+        taken = isinstance(after, ConvOp) and _feeds(op, after)
+        yield op, after if taken and isinstance(after, ConvOp) else None
+
+
+def _feeds(first: ConvOp, second: ConvOp) -> bool:
+    return (
+        first.kernel == 1
+        and second.kernel == 3
+        and second.depthwise
+        and first.layer == second.layer
+        and first.out_channels == second.in_channels
+        and (first.height, first.width) == (second.height, second.width)
+    )
+
+
+def _call(op: ConvOp, after: ConvOp | None) -> DeformCall:
+    last = after or op
+    return DeformCall(
+        height=op.height,
+        width=op.width,
+        in_channels=op.in_channels,
+        out_channels=op.out_channels,
+        pointwise=op.kernel == 1,
+        depthwise=last.kernel == 3,
+        stride=2 if last.stride == 2 else 1,
+        deform=last.deform,
+    )
+
+
+def _split(call: DeformCall, config: DeformEngineConfig, *, where: str) -> list[DeformCall]:
+    groups = call.out_groups(config.lanes)
+    for parts in range(1, groups + 1):
+        most = -(-groups // parts) * config.lanes
+        bounds = [*range(0, call.out_channels, most), call.out_channels]
+        split = [_part(call, high - low) for low, high in zip(bounds, bounds[1:], strict=False)]
+        if not any(call_problem(config, part) for part in split):
+            return split
+    problem = call_problem(config, _part(call, min(call.out_channels, config.lanes)))
+    raise ConfigError(f"{where}: {problem}")
+
+
+def _part(call: DeformCall, channels: int) -> DeformCall:
+    inputs = call.in_channels if call.pointwise else channels
+    return replace(call, in_channels=inputs, out_channels=channels)

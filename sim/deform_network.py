@@ -1,0 +1,91 @@
+"""A network on the deformable engine: its calls one after the other, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dovetail.arch.deform import DeformDesign
+from dovetail.arch.deform_call import DeformCall
+from dovetail.arch.events import STALLS, Event
+from dovetail.errors import TraceError
+from dovetail.models.deform.network_calls import NetworkCall, network_calls
+from dovetail.models.trace import Trace
+from dovetail.sim.deform_engine import DeformResult, simulate_call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkResult:
+    """All calls of a network; what the host computes between them is not in it.
+
+    Attributes
+    ----------
+    calls : tuple of (NetworkCall, DeformResult)
+        In program order.
+    events : dict of Event to int
+        Totals.
+    macs : int
+        Useful multiply-accumulates of the calls, padded channels left out.
+    peak_macs_per_cycle : int
+        Of the 1x1 array and the 3x3 unit together.
+    """
+
+    calls: tuple[tuple[NetworkCall, DeformResult], ...]
+    events: Mapping[Event, int]
+    macs: int
+    peak_macs_per_cycle: int
+
+    @property
+    def cycles(self) -> int:
+        return self.events[Event.CYCLE]
+
+    @property
+    def stall_cycles(self) -> int:
+        return sum(self.events[event] for event in STALLS)
+
+    @property
+    def utilization(self) -> float:
+        """Useful MACs / (peak x cycles)."""
+        return self.macs / (self.peak_macs_per_cycle * self.cycles)
+
+
+def simulate_network(design: DeformDesign, trace: Trace) -> NetworkResult:
+    """Cycles and events of a convolutional network on one design point.
+
+    Parameters
+    ----------
+    design : DeformDesign
+    trace : Trace
+        Its square offsets are clipped to the design's bound and rounded.
+
+    Raises
+    ------
+    ConfigError
+        Where an operator does not fit the engine.
+    TraceError
+        Where the network has no convolution that the engine runs.
+    """
+    engine = design.engine
+    calls = network_calls(trace, engine)
+    if not calls:
+        raise TraceError(
+            f"{trace.network} has no convolution that this engine runs; choose one of the codenets"
+        )
+    # Units of a stage repeat; calls with offsets differ in what they read.
+    known: dict[DeformCall, DeformResult] = {}
+    results = []
+    for call in calls:
+        result = known.get(call.call)
+        if result is None or call.offsets is not None:
+            result = known[call.call] = simulate_call(engine, call.call, call.offsets)
+        results.append((call, result))
+    events = dict.fromkeys(Event, 0)
+    for _, result in results:
+        for event, count in result.events.items():
+            events[event] += count
+    return NetworkResult(
+        calls=tuple(results),
+        events=events,
+        macs=sum(call.call.macs for call in calls),
+        peak_macs_per_cycle=engine.peak_macs_per_cycle,
+    )
