@@ -117,3 +117,11 @@ def test_equal_aspects_count_once(shaped: Study) -> None:
 def test_aspects_read_as_a_person_writes_them() -> None:
     assert [aspect_text(x) for x in (0.125, 1.0, 32.0)] == ["1/8", "1", "32"]
     assert re.fullmatch(r"1/[\d.]+", aspect_text(0.3))
+
+
+def test_other_formats_do_not_count_however_fast(shaped: Study) -> None:
+    coarse = shaped.points["group"] == 128
+    faster = shaped.points.assign(time_s=shaped.points["time_s"].where(coarse, 1e-9))
+    title = shaped.titles[0]
+    got = best_of_shapes(replace(shaped, points=faster), title, TIME)
+    pd.testing.assert_frame_equal(got, best_of_shapes(shaped, title, TIME))
