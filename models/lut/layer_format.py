@@ -123,33 +123,31 @@ class LutLayerFormat:
         total = np.zeros((len(numbers), len(weights.codes)))
         for index, start in enumerate(range(0, numbers.shape[1], self.group)):
             part = slice(start, start + self.group)
-            tables = self._tables(numbers[:, part])
+            exact, tables = self._tables(numbers[:, part])
             looked_up = tables.reshape(len(tables), -1) @ self._selections(weights.codes[:, part])
             zero = weights.recentred_zero[:, index]
-            group_sum = numbers[:, part].sum(axis=1)
+            group_sum = -exact[:, :, 0].sum(axis=1)
             total += (looked_up - group_sum[:, None] * zero) * weights.scale[:, index]
         return total
 
-    def _tables(self, numbers: Float) -> Float:
-        """Numbers of the tables' entries as they are looked up: (m, steps, entries)."""
+    def _tables(self, numbers: Float) -> tuple[Float, Float]:
+        """Exact tables, and their numbers as they are looked up: (m, steps, entries)."""
         if self.floating:
             bits = fp16_tables(numbers, self.lut_k)
             exact = to_float(bits, FP16)
-            if self.table == "int8":
-                quantized = quantize_fp16_tables(bits)
-                return np.asarray(quantized.entries * quantized.scale[:, :, None])
+            quantized = quantize_fp16_tables(bits)
         else:
             integers = integer_tables(numbers.astype(np.int64), self.lut_k)
             exact = integers.astype(np.float64)
-            if self.table == "int8":
-                quantized = quantize_integer_tables(integers)
-                return np.asarray(quantized.entries * quantized.scale[:, :, None])
+            quantized = quantize_integer_tables(integers)
         if self.table == "exact":
-            return exact
+            return exact, exact
+        if self.table == "int8":
+            return exact, np.asarray(quantized.entries * quantized.scale[:, :, None])
         peak = np.abs(exact).max(axis=2, keepdims=True)
         scale = to_float(from_float(peak / TABLE_MAX, FP16), FP16)
         entries = np.clip(np.rint(divide_or_zero(exact, scale)), -TABLE_MAX, TABLE_MAX)
-        return np.asarray(entries * scale)
+        return exact, np.asarray(entries * scale)
 
     def _selections(self, codes: NDArray[np.uint8]) -> Float:
         """How often each entry is added to each output: float64 (steps * entries, n).

@@ -8,9 +8,10 @@ that the reader of a row applies.
 In integers with exact tables no sum is rounded, so the result is that of plain integer GEMM.  In
 floating point a group's lookups, each times its plane's power of two (exactly), are added by
 ascending step, in a step by ascending plane, rounding each addition to the format of the sums.
-Quantised tables add the planes of a step as integers first: one rounded addition a step.  S is
-never taken from rounded tables.  The rest is that of :mod:`dovetail.models.mpgemm` and
-:mod:`dovetail.models.mpgemm_floating`.
+Quantised tables add the planes of a step as integers first: one rounded addition a step.  S adds
+the sum of a step's activations as its exact table has it, step after step, so it has the roundings
+of what it corrects; it is never taken from tables of 8 bits.  The rest is that of
+:mod:`dovetail.models.mpgemm` and :mod:`dovetail.models.mpgemm_floating`.
 
 Sources: LUT Tensor Core (DOI 10.1145/3695053.3731057), sections 3.1 and 3.2; the affine part and
 the order of additions are Dovetail's.
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from dovetail.arch.number_formats import FP16, FP32, FloatFormat
 from dovetail.errors import ShapeError
 from dovetail.models import mpgemm, mpgemm_floating
-from dovetail.models.floating import add, dot, round_output, sum_in_order, to_float
+from dovetail.models.floating import add, round_output, sum_in_order, to_float
 from dovetail.models.fp8 import fp8_to_float
 from dovetail.models.lut.formats import LutFormat
 from dovetail.models.lut.tables import (
@@ -130,8 +131,8 @@ def accumulate_lut_floating(
             else:
                 terms = _sum_planes(looked_up) * table_scale[row, :, None]
             product_sum[row] = sum_in_order(terms, sums)
-        length = activations[:, part].shape[1]
-        group_sum = dot(activations[:, part], np.ones((1, length)), sums)
+        # Entry 0 of an exact table has every activation of its step subtracted.
+        group_sum = sum_in_order(-to_float(tables[:, :, 0], FP16).T, sums)[:, None]
         scaled = mpgemm_floating.dequantize_after_group(product_sum, group_sum, scale, zero, sums)
         total = add(total, scaled, FP32)
     return total

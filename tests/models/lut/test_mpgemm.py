@@ -241,8 +241,9 @@ def test_floating_point_rounds_as_stated(
                         unit = Fraction(2) ** exponent
                         whole = sum(round(v / unit) << plane for plane, v in enumerate(planes))
                         p = rounded(p + whole * unit, sums)
-                    for x in ks:
-                        s = rounded(s + Fraction(float(numbers[i, x])), sums)
+                    for step in steps(ks, lut_k):
+                        part = [Fraction(float(numbers[i, x])) for x in step]
+                        s = rounded(s + fp16_sum(part, [1] * len(part)), sums)
                     z = {"odd": 0, "twos_complement": 1}.get(
                         levels, 2 * int(given.zero[j, g]) + 1 - (1 << bits)
                     )
