@@ -11,7 +11,16 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-__all__ = ["AccelSim", "AccelSimRun", "TracedKernel", "accel_sim"]
+__all__ = [
+    "SECTOR_BYTES",
+    "AccelSim",
+    "AccelSimRun",
+    "CountedTraffic",
+    "TracedKernel",
+    "accel_sim",
+]
+
+SECTOR_BYTES = 32
 
 PositiveInt = Annotated[int, Field(gt=0)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
@@ -80,12 +89,21 @@ class TracedKernel:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class CountedTraffic:
+    """Sectors of 32 bytes that a run counted: accesses of L2, and those that missed."""
+
+    l2_sectors: PositiveInt
+    l2_missed_sectors: PositiveInt
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class AccelSim:
-    """Both settings and the kernel."""
+    """Both settings, the kernel, and what the log counted."""
 
     log: AccelSimRun
     config: AccelSimRun
     kernel: TracedKernel
+    counted: CountedTraffic
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The tables of docs/gpu-model.md: the paper's machines, the register file, who makes the tables.
+"""The tables of docs/gpu-model.md: the paper's machines and layers, and the sample kernel.
 
 ``python -m dovetail.sweeps.gpu_study`` prints them as Markdown.
 """
@@ -8,14 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from dovetail.arch.accel_sim import SECTOR_BYTES, accel_sim
 from dovetail.arch.gpu_machine import machine_preset
 from dovetail.models.networks import network
 from dovetail.models.trace import Phase
 from dovetail.sim.gpu import GpuResult, Part, simulate_on_gpu
+from dovetail.sim.gpu_gemm import GpuGemm, Operands, simulate_gpu_gemm
+from dovetail.sim.gpu_issue import issue_cycles
+from dovetail.sim.gpu_kernel import Problem, Tiling
 from dovetail.sweeps.reproduce_lut import published
 from dovetail.sweeps.reproduce_lut_gpu import BATCH, PHASES, latency, run
 
-__all__ = ["PARTS", "PHASES", "latencies", "tables"]
+__all__ = ["PARTS", "PHASES", "latencies", "sample_kernel", "tables"]
 
 PARTS: tuple[Part, ...] = ("linear", "attention", "elementwise")
 
@@ -34,7 +38,10 @@ def tables() -> tuple[str, ...]:
     return (
         *(_latency_table(phase) for phase in PHASES),
         _register_table(),
-        _precompute_table(),
+        _precompute_table(published()["precompute"]["machine"]),
+        _precompute_table("a100-lut-2x-w1a16"),
+        _sensitivity_table(),
+        _traffic_table(),
     )
 
 
@@ -83,7 +90,7 @@ def _register_table() -> str:
     return _markdown(columns, lines)
 
 
-def _precompute_table() -> str:
+def _precompute_table(machine: str) -> str:
     """Published and ours for each layer of the paper's table 4."""
     figure = published()["precompute"]
     columns = (
@@ -100,7 +107,7 @@ def _precompute_table() -> str:
     for phase in PHASES:
         for name, case in figure[phase].items():
             without, *made = (
-                run(figure["machine"], f"{name}-layer", phase, case["seq"], precompute).time_ms
+                run(machine, f"{name}-layer", phase, case["seq"], precompute).time_ms
                 for precompute in ("none", "separate", "fused")
             )
             theirs = case["ms"]
@@ -115,6 +122,63 @@ def _precompute_table() -> str:
                 )
             )
     return _markdown(columns, lines)
+
+
+_CHANGES: tuple[tuple[str, dict[str, int]], ...] = (
+    ("none: as the log prints them", {}),
+    ("L2 latency 150 for 187", {"l2_latency_cycles": 150}),
+    ("L2 latency 250 for 187", {"l2_latency_cycles": 250}),
+    ("shared-memory latency 20 for 29", {"shared_latency_cycles": 20}),
+    ("shared-memory latency 40 for 29", {"shared_latency_cycles": 40}),
+    ("HMMA latency 24 for 16", {"mma_latency_cycles": 24}),
+    ("an ALU instruction every cycle, not every second", {"alu_initiation_cycles": 1}),
+    ("64 bytes a cycle from L2 for 32", {"l2_bytes_per_cycle_per_sm": 64}),
+    ("five thread blocks an SM for two", {"blocks_per_sm": 5}),
+    ("one thread block an SM for two", {"blocks_per_sm": 1}),
+    ("HMMA in 8 cycles for 16", {"mma_initiation_cycles": 8, "mma_latency_cycles": 8}),
+)
+
+
+def _sensitivity_table() -> str:
+    """The sample kernel with one setting changed at a time."""
+    table = accel_sim()
+    theirs = published()["accel_sim"]["value"]
+    lines = []
+    for what, change in _CHANGES:
+        cycles = issue_cycles(replace(table.log, **change), table.kernel)
+        lines.append((what, f"{cycles:,.0f}", f"{cycles / theirs - 1:+.1%}"))
+    return _markdown(("changed", "cycles", "against the published"), lines)
+
+
+def _traffic_table() -> str:
+    """What the sample kernel moves, beside the counters of the published log."""
+    log, gemm = accel_sim().counted, sample_kernel()
+    lines = [
+        (
+            level,
+            f"{counted * SECTOR_BYTES / 1e6:.1f}",
+            f"{ours / 1e6:.1f}",
+            f"{ours / (counted * SECTOR_BYTES) - 1:+.1%}",
+        )
+        for level, counted, ours in (
+            ("L2 and the SMs", log.l2_sectors, gemm.cost.l2_moved),
+            ("DRAM and L2", log.l2_missed_sectors, gemm.cost.dram_moved),
+        )
+    ]
+    return _markdown(("between", "published log, MB", "ours, MB", "deviation"), lines)
+
+
+def sample_kernel() -> GpuGemm:
+    """The bounds of the published log's kernel: A100, FP16, its own tiling."""
+    kernel = accel_sim().kernel
+    return simulate_gpu_gemm(
+        machine_preset("a100-fp16"),
+        Problem(kernel.m, kernel.n, kernel.k, 1),
+        Operands(a="activation", weight_bits=16),
+        tiling=Tiling(
+            kernel.block_m, kernel.block_n, kernel.step_k, kernel.warp_m, kernel.warp_n, 2
+        ),
+    )
 
 
 def _markdown(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
