@@ -142,6 +142,7 @@ def _table(title: str, columns: Sequence[str], lines: Iterable[Line]) -> Table:
             column,
             justify="right" if column in _RIGHT else "left",
             no_wrap=column not in _WRAPPED,
+            overflow="fold" if column in _WRAPPED else "ellipsis",  # a long word loses no letter
         )
     for line in lines:
         # Text, for a bracket in a plain string would be read as markup.

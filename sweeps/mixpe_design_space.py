@@ -133,6 +133,17 @@ def compare_pes(
     )
 
 
+def compare_units(
+    table: Technology, unit: str, baseline: str, *, sums: FloatSums, group: int = 128
+) -> PeComparison:
+    """Compare any two units of a table that do an operation in every cycle."""
+    one, other = (pe_cost(table, name, group, sums) for name in (unit, baseline))
+    return PeComparison(
+        area_um2=(one.area_um2.value, other.area_um2.value),
+        power_uw=(power_uw(table, one), power_uw(table, other)),
+    )
+
+
 def pe_cost(table: Technology, pe: str, group: int, sums: FloatSums) -> UnitCost:
     """Return the entry of a PE as built for ``group`` and ``sums``, where it depends on them."""
     points = table.units[pe]

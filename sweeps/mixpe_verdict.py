@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from dovetail.sweeps.mixpe_design_space import PeComparison, compare_pes
-from dovetail.sweeps.reproduce_mixpe import pes_of, published
+from dovetail.sweeps.reproduce_mixpe import adder_gains, adder_sentence, pes_of, published
 
 QUESTION = "Does shift-and-add beat a multiplier?"
 SHIFT_ADD = (
@@ -95,7 +95,9 @@ def _against_the_paper(
         f"{figure['tolerance']:.0%} of it in {_which(within, spaces)}."
     )
     if multiplier is None:
-        return text
+        names = [str(frame["technology"].iloc[0]) for frame in spaces.values()]
+        found = [gains for name in names if (gains := adder_gains(figure, name))]
+        return f"{text} {adder_sentence(figure, found)}." if found else text
     shares = ", ".join(
         f"{log(_compared(frame, pe, multiplier).gain) / log(gains[label]):.0%}"
         for label, frame in spaces.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from itertools import product
@@ -16,7 +16,12 @@ from dovetail.arch.authors import authors_model
 from dovetail.arch.technology import technologies, technology
 from dovetail.models.authors import authors_network, dequant_share
 from dovetail.sim.authors import AuthorsResult, simulate_authors
-from dovetail.sweeps.mixpe_design_space import PeComparison, compare_pes, design_space
+from dovetail.sweeps.mixpe_design_space import (
+    PeComparison,
+    compare_pes,
+    compare_units,
+    design_space,
+)
 from dovetail.sweeps.mixpe_functional import Kind, Order, compare_with_integers
 from dovetail.sweeps.reproduction import ReproductionRow, compare
 
@@ -159,13 +164,21 @@ def _headline(
 def _pe_ratios(published: Figure, figure: Figure) -> Iterator[ReproductionRow]:
     for label, name in published["libraries"].items():
         compared = compare_pes(pes_of(name), name, figure["pe"], figure["baseline"])
-        yield pe_ratio_row(published, figure, label, compared)
+        gains = adder_gains(figure, name) if compared else None
+        yield pe_ratio_row(published, figure, label, compared, gains)
 
 
 def pe_ratio_row(
-    published: Figure, figure: Figure, library: str, compared: PeComparison | None
+    published: Figure,
+    figure: Figure,
+    library: str,
+    compared: PeComparison | None,
+    sums: tuple[float, float] | None = None,
 ) -> ReproductionRow:
-    """Make the row of one ratio of PEs in one library; its reason comes from the figures."""
+    """Make the row of one ratio of PEs in one library; its reason comes from the figures.
+
+    ``sums`` is what :func:`adder_gains` found.
+    """
     return compare(
         paper=published["paper"],
         row=figure["row"],
@@ -175,12 +188,14 @@ def pe_ratio_row(
         scale=figure["scale"],
         tolerance=figure.get("tolerance"),
         accounting="dovetail",
-        why=f"{library}: {_pe_reason(figure, compared)}",
+        why=f"{library}: {_pe_reason(figure, compared, sums)}",
         source=figure["source"],
     )
 
 
-def _pe_reason(figure: Figure, compared: PeComparison | None) -> str:
+def _pe_reason(
+    figure: Figure, compared: PeComparison | None, sums: tuple[float, float] | None
+) -> str:
     if compared is None:
         return f"not measured yet: no table has both {figure['pe']} and {figure['baseline']}"
     gap = figure["value"] / compared.gain
@@ -189,7 +204,35 @@ def _pe_reason(figure: Figure, compared: PeComparison | None) -> str:
         f"{figure['pe']} has {compared.area_um2[0]:.4g} um2 against {compared.area_um2[1]:.4g} "
         f"({compared.area_gain:.3g}x in area) and takes {compared.power_uw[0]:.4g} uW against "
         f"{compared.power_uw[1]:.4g} ({compared.power_gain:.3g}x in power), "
-        f"{distance} than published in all; {figure['why']}"
+        f"{distance} than published in all; "
+        f"{adder_sentence(figure, [sums]) + '; ' if sums else ''}{figure['why']}"
+    )
+
+
+def adder_gains(figure: Figure, name: str) -> tuple[float, float] | None:
+    """What the sums of a floating-point PE leave to gain in one table; None for other PEs.
+
+    Returns
+    -------
+    tuple of float
+        (1/area) x (1/power) over the baseline: of the unit that sums and multiplies nothing, with
+        FP32 sums, and of the PE with FP16 sums.
+    """
+    if "adder" not in figure:
+        return None
+    table, baseline = technology(name), figure["baseline"]
+    return (
+        compare_units(table, figure["adder"], baseline, sums="fp32").gain,
+        compare_units(table, figure["pe"], baseline, sums="fp16").gain,
+    )
+
+
+def adder_sentence(figure: Figure, gains: Iterable[tuple[float, float]]) -> str:
+    """Say it of one or several tables."""
+    adder, narrow = (", ".join(f"{gain:.3g}" for gain in each) for each in zip(*gains, strict=True))
+    return (
+        f"FP32 sums decide it: {figure['adder']}, which sums FP16 numbers and multiplies nothing, "
+        f"comes to {adder}; with FP16 sums {figure['pe']} comes to {narrow}"
     )
 
 

@@ -92,6 +92,13 @@ def test_the_terminal_shows_every_figure_unshortened(width: int) -> None:
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
+def test_a_word_wider_than_its_column_loses_no_letter() -> None:
+    word = "q" * 70
+    out = io.StringIO()
+    Console(file=out, width=80).print(render_table([replace(row("1", "a", 1), what=word)]))
+    assert out.getvalue().split("by number")[0].count("q") == 70
+
+
 def test_markdown_has_a_line_for_every_figure() -> None:
     lines = to_markdown(ROWS).splitlines()
     assert "| mixpe | 1 | cycles: b | 1,000 | 1,005 | +0.50 % | 1 % | reproduced |" in lines

@@ -108,6 +108,12 @@ def test_a_ratio_of_pes_gives_its_reason_in_figures() -> None:
         "L: mixpe.pe_w4a8 has 50 um2 against 60 (1.2x in area) and takes 20 uW against 25 (1.25x "
         "in power), 1.33 times less than published in all; known unknowns"
     )
+    summing = RATIO | {"adder": "only.adds"}
+    row = pe_ratio_row(PUBLISHED, summing, "L", smaller, (3.0, 1.25))
+    assert row.why.endswith(
+        "in all; FP32 sums decide it: only.adds, which sums FP16 numbers and multiplies nothing, "
+        "comes to 3; with FP16 sums mixpe.pe_w4a8 comes to 1.25; known unknowns"
+    )
     larger = PeComparison(area_um2=(60.0, 50.0), power_uw=(25.0, 25.0))
     assert pe_ratio_row(PUBLISHED, RATIO, "L", larger).verdict == "not reproduced"
     far_better = PeComparison(area_um2=(10.0, 50.0), power_uw=(25.0, 25.0))
