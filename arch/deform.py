@@ -50,6 +50,9 @@ class DeformEngineConfig:
     window_ports : int
         Beats of a 3 x 3 window that the line buffer gives in a cycle: 1; 3, of different rows; or
         9, with each row in banks of columns.
+    packed_products : bool
+        One multiplication gives the products of one activation with the weights of two outputs of
+        the 1x1 array: half as many DSPs of an FPGA.  Values and times are the same.
     lead : str
         ``exact``: the writer of the line buffer never overtakes a reader.  ``public``: it leads by
         N + 1 rows as in the public code, and overwrites what an offset of N still needs.
@@ -71,6 +74,7 @@ class DeformEngineConfig:
     lanes: PositiveInt = 16
     bound: Annotated[int, Field(gt=0, le=31)] = 7
     window_ports: Literal[1, 3, 9] = 3
+    packed_products: bool = False
     lead: Literal["exact", "public"] = "exact"
     line_row_bytes: PositiveInt = 16384
     pointwise_weight_bytes: PositiveInt = 262144

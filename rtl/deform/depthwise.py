@@ -37,6 +37,12 @@ class Depthwise(wiring.Component):
     :Ready path: none; there is ``room`` for each window that begins.
     :Reference: :mod:`dovetail.models.deform.engine_call`.
 
+    Parameters
+    ----------
+    config : DeformEngineConfig
+    requantise, quant : Leaf
+        As of the 1x1 convolution.
+
     Members
     -------
     start, descriptor : In
@@ -54,11 +60,20 @@ class Depthwise(wiring.Component):
         What the engine counts.
     """
 
-    def __init__(self, config: DeformEngineConfig, requantise: Leaf) -> None:
+    def __init__(self, config: DeformEngineConfig, requantise: Leaf, quant: Leaf) -> None:
         self._config = config
         self._requantiser = Requantiser(lanes=config.lanes, lane=requantise)
         self._lane = Leaf("deform_window", WindowLane())
         beat = config.port_bits
+        self._weights = Leaf(
+            "deform_weights3",
+            WordMemory(
+                words=config.max_groups,
+                beats=-(-TAPS * WEIGHT_BITS // ACTIVATION_BITS),
+                beat_bits=beat,
+            ),
+        )
+        self._quant = quant
         super().__init__(
             {
                 "start": In(1),
@@ -78,32 +93,18 @@ class Depthwise(wiring.Component):
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (self._lane, *self._requantiser.leaves)
+        return (self._lane, self._weights, self._quant, *self._requantiser.leaves)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
         d: Any = self.descriptor
         lanes, beat = config.lanes, config.port_bits
-        m.submodules.weights = weights = WordMemory(
-            words=config.max_groups,
-            beats=-(-TAPS * WEIGHT_BITS // ACTIVATION_BITS),
-            beat_bits=beat,
-        )
-        m.submodules.quant = quant = WordMemory(words=config.max_groups, beats=4, beat_bits=beat)
         m.submodules.requantiser = requantiser = self._requantiser
         m.submodules.queue = queue = fifo.SyncFIFO(width=beat, depth=QUEUE_BEATS)
         room = Signal(range(QUEUE_BEATS + 1), init=QUEUE_BEATS)
         m.d.sync += room.eq(room - self.begin + (queue.r_en & queue.r_rdy))
-        m.d.comb += [
-            self.room.eq(room != 0),
-            weights.restart.eq(self.start),
-            weights.write.eq(self.preload[0]),
-            weights.write_data.eq(self.preload_data),
-            quant.restart.eq(self.start),
-            quant.write.eq(self.preload[1]),
-            quant.write_data.eq(self.preload_data),
-        ]
+        m.d.comb += self.room.eq(room != 0)
 
         # A step follows its taps: read, memory, taps, product, sum.
         stages: list[Any] = [
@@ -120,12 +121,17 @@ class Depthwise(wiring.Component):
             with m.If(arriving.valid & (arriving.step == turn)):
                 m.d.sync += window[tap].eq(self.taps.word_select(port, beat))
         nibbles = Signal(TAPS * lanes * WEIGHT_BITS)
-        m.d.comb += [
-            weights.read.eq(reading.last),
-            weights.read_word.eq(reading.group),
-            self.weight_read.eq(weights.read),
-        ]
-        m.d.sync += nibbles.eq(weights.data)
+        weights = Signal(len(self._weights.component.data))
+        m.submodules.weights = self._weights.instance(
+            restart=self.start,
+            write=self.preload[0],
+            write_data=self.preload_data,
+            read=reading.last,
+            read_word=reading.group,
+            data=weights,
+        )
+        m.d.comb += self.weight_read.eq(reading.last)
+        m.d.sync += nibbles.eq(weights)
         for lane in range(lanes):
             m.submodules[f"window_{lane}"] = self._lane.instance(
                 activations=Cat(tap.word_select(lane, ACTIVATION_BITS) for tap in window),
@@ -134,12 +140,17 @@ class Depthwise(wiring.Component):
                 ),
                 o=requantiser.sums.word_select(lane, SUM_BITS),
             )
+        m.submodules.quant = self._quant.instance(
+            restart=self.start,
+            write=self.preload[1],
+            write_data=self.preload_data,
+            read=multiplied.last,
+            read_word=multiplied.group,
+            data=requantiser.quant,
+        )
         m.d.comb += [
-            quant.read.eq(multiplied.last),
-            quant.read_word.eq(multiplied.group),
-            self.quant_read.eq(quant.read),
+            self.quant_read.eq(multiplied.last),
             requantiser.valid.eq(summed.last),
-            requantiser.quant.eq(quant.data),
             requantiser.relu.eq(d.relu3),
             self.requantised.eq(requantiser.o_valid),
             queue.w_data.eq(requantiser.o),

@@ -24,6 +24,7 @@ from dovetail.rtl.deform.offsets import Offsets
 from dovetail.rtl.deform.pointwise import Pointwise
 from dovetail.rtl.deform.requantise import RequantiseLane
 from dovetail.rtl.deform.window_reader import WindowReader
+from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.verilog import verilog
 
@@ -65,8 +66,15 @@ class DeformEngine(wiring.Component):
     def __init__(self, config: DeformEngineConfig) -> None:
         self._config = config
         requantise = Leaf("deform_requantise", RequantiseLane())
-        self._pointwise = Pointwise(config, requantise)
-        self._depthwise = Depthwise(config, requantise)
+        quant = Leaf(
+            "deform_quant",
+            WordMemory(words=config.max_groups, beats=4, beat_bits=config.port_bits),
+        )
+        self._pointwise = Pointwise(config, requantise, quant)
+        self._depthwise = Depthwise(config, requantise, quant)
+        self._lines = Leaf("deform_line_buffer", LineBuffer(config))
+        self._reader = Leaf("deform_window_reader", WindowReader(config))
+        self._offsets = Leaf("deform_offsets", Offsets(config))
         beat = data.StructLayout({"address": ADDRESS_BITS, "data": config.port_bits})
         members: dict[str, Any] = {
             "start": In(stream.Signature(DESCRIPTOR)),
@@ -81,7 +89,8 @@ class DeformEngine(wiring.Component):
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (*self._pointwise.leaves, *self._depthwise.leaves)
+        own = (self._lines, self._reader, self._offsets)
+        return (*self._pointwise.leaves, *self._depthwise.leaves, *own)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -89,9 +98,9 @@ class DeformEngine(wiring.Component):
         m.submodules.loader = loader = Loader(port_bits=config.port_bits)
         m.submodules.pointwise = pointwise = self._pointwise
         m.submodules.line_writer = writer = LineWriter(config)
-        m.submodules.line_buffer = lines = LineBuffer(config)
-        m.submodules.window_reader = reader = WindowReader(config)
-        m.submodules.offsets = offsets = Offsets(config)
+        lines = _placed(m, self._lines, "line_buffer")
+        reader = _placed(m, self._reader, "window_reader")
+        offsets = _placed(m, self._offsets, "offsets")
         m.submodules.depthwise = depthwise = self._depthwise
 
         descriptor = Signal(DESCRIPTOR)
@@ -221,6 +230,14 @@ class DeformEngine(wiring.Component):
                 m.d.sync += counter.eq(0)
             with m.Elif(count != 0):
                 m.d.sync += counter.eq(counter + count)
+
+
+def _placed(m: Module, leaf: Leaf, name: str) -> Any:
+    """Place ``leaf`` as submodule ``name``; return an interface with its ports."""
+    ports = leaf.component.signature.flip().create(path=(name,))
+    members = leaf.component.signature.members
+    m.submodules[name] = leaf.instance(**{port: getattr(ports, port) for port in members})
+    return ports
 
 
 def deform_verilog(config: DeformEngineConfig) -> str:

@@ -19,7 +19,7 @@ from dovetail.arch.deform import (
     DeformEngineConfig,
 )
 from dovetail.rtl.deform.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
-from dovetail.rtl.deform.dot import DotLane
+from dovetail.rtl.deform.dot import DotLane, DotPair
 from dovetail.rtl.deform.pixel_ring import PixelRing
 from dovetail.rtl.deform.requantise import Requantiser
 from dovetail.rtl.deform.word_memory import WordMemory
@@ -39,6 +39,12 @@ class Pointwise(wiring.Component):
     :Ready path: none; a pass starts only when the queue has room for its result.
     :Reference: :mod:`dovetail.models.deform.engine_call`, :mod:`dovetail.sim.deform_kernel`.
 
+    Parameters
+    ----------
+    config : DeformEngineConfig
+    requantise, quant : Leaf
+        A requantiser of one lane, and a memory of scales and biases, which the 3x3 unit has too.
+
     Members
     -------
     start, descriptor : In
@@ -57,11 +63,21 @@ class Pointwise(wiring.Component):
         What the engine counts.
     """
 
-    def __init__(self, config: DeformEngineConfig, requantise: Leaf) -> None:
+    def __init__(self, config: DeformEngineConfig, requantise: Leaf, quant: Leaf) -> None:
         self._config = config
         self._requantiser = Requantiser(lanes=config.lanes, lane=requantise)
-        self._dot = Leaf("deform_dot", DotLane(terms=config.lanes))
+        pair = Leaf("deform_dot_pair", DotPair(terms=config.lanes))
+        self._dot = (
+            pair if config.packed_products else Leaf("deform_dot", DotLane(terms=config.lanes))
+        )
         beat = config.port_bits
+        self._weights = Leaf(
+            "deform_weights1",
+            WordMemory(
+                words=config.pointwise_words, beats=config.weight1_beats_per_word, beat_bits=beat
+            ),
+        )
+        self._quant = quant
         super().__init__(
             {
                 "start": In(1),
@@ -81,7 +97,7 @@ class Pointwise(wiring.Component):
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (self._dot, *self._requantiser.leaves)
+        return (self._dot, self._weights, self._quant, *self._requantiser.leaves)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -89,12 +105,6 @@ class Pointwise(wiring.Component):
         d: Any = self.descriptor
         lanes, beat_bits = config.lanes, config.port_bits
         m.submodules.ring = ring = PixelRing(beats=config.pixel_beats, beat_bits=beat_bits)
-        m.submodules.weights = weights = WordMemory(
-            words=config.pointwise_words, beats=config.weight1_beats_per_word, beat_bits=beat_bits
-        )
-        m.submodules.quant = quant = WordMemory(
-            words=config.max_groups, beats=4, beat_bits=beat_bits
-        )
         m.submodules.requantiser = requantiser = self._requantiser
         m.submodules.queue = queue = fifo.SyncFIFO(width=beat_bits, depth=QUEUE_BEATS)
         m.d.comb += [
@@ -104,12 +114,6 @@ class Pointwise(wiring.Component):
             ring.i.valid.eq(self.i.valid),
             self.i.ready.eq(ring.i.ready),
             self.ring_write.eq(ring.write),
-            weights.restart.eq(self.start),
-            weights.write.eq(self.preload[0]),
-            weights.write_data.eq(self.preload_data),
-            quant.restart.eq(self.start),
-            quant.write.eq(self.preload[1]),
-            quant.write_data.eq(self.preload_data),
         ]
 
         # Which beat enters: input group fastest, then output group, then pixel.
@@ -129,9 +133,16 @@ class Pointwise(wiring.Component):
             ring.read.eq(self.issue),
             ring.read_beat.eq(in_group),
             ring.free.eq(self.issue & pixel_last),
-            weights.read.eq(self.issue),
-            weights.read_word.eq(word),
         ]
+        weights = Signal(lanes * lanes * WEIGHT_BITS)
+        m.submodules.weights = self._weights.instance(
+            restart=self.start,
+            write=self.preload[0],
+            write_data=self.preload_data,
+            read=self.issue,
+            read_word=word,
+            data=weights,
+        )
         with m.If(self.issue):
             m.d.sync += [in_group.eq(in_group + 1), word.eq(word + 1)]
             with m.If(pass_last):
@@ -158,21 +169,35 @@ class Pointwise(wiring.Component):
         summed: Any = stages[-1]
         activations = Signal(lanes * ACTIVATION_BITS)
         operands = Signal(lanes * lanes * WEIGHT_BITS)
-        m.d.sync += [activations.eq(ring.data), operands.eq(weights.data)]
-        for lane in range(lanes):
-            m.submodules[f"dot_{lane}"] = self._dot.instance(
-                activations=activations,
-                weights=operands.word_select(lane, lanes * WEIGHT_BITS),
-                valid=adding.valid,
-                first=adding.first,
-                o=requantiser.sums.word_select(lane, SUM_BITS),
+        m.d.sync += [activations.eq(ring.data), operands.eq(weights)]
+        shared = {"activations": activations, "valid": adding.valid, "first": adding.first}
+        channels = [
+            (
+                operands.word_select(lane, lanes * WEIGHT_BITS),
+                requantiser.sums.word_select(lane, SUM_BITS),
             )
+            for lane in range(lanes)
+        ]
+        if config.packed_products:
+            for lane in range(0, lanes, 2):
+                (w0, o0), (w1, o1) = channels[lane : lane + 2]
+                m.submodules[f"dot_{lane}"] = self._dot.instance(
+                    weights0=w0, weights1=w1, o0=o0, o1=o1, **shared
+                )
+        else:
+            for lane, (w, o) in enumerate(channels):
+                m.submodules[f"dot_{lane}"] = self._dot.instance(weights=w, o=o, **shared)
+        m.submodules.quant = self._quant.instance(
+            restart=self.start,
+            write=self.preload[1],
+            write_data=self.preload_data,
+            read=adding.last,
+            read_word=adding.group[: len(self._quant.component.read_word)],
+            data=requantiser.quant,
+        )
         m.d.comb += [
-            quant.read.eq(adding.last),
-            quant.read_word.eq(adding.group),
-            self.quant_read.eq(quant.read),
+            self.quant_read.eq(adding.last),
             requantiser.valid.eq(summed.last),
-            requantiser.quant.eq(quant.data),
             requantiser.relu.eq(d.relu1),
             self.requantised.eq(requantiser.o_valid),
             queue.w_data.eq(requantiser.o),

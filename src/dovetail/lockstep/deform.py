@@ -163,6 +163,7 @@ def random_engine(index: int) -> DeformEngineConfig:
         lanes=lanes,
         bound=bound,
         window_ports=ports,
+        packed_products=index % 2 == 1,
         # One in five as the public code, whose errors the reference has too.
         lead="public" if index % 5 == 4 else "exact",
         line_row_bytes=lanes * int(rng.integers(24, 120)),
@@ -226,7 +227,7 @@ def _summary(configurations: Sequence[DeformEngineConfig]) -> list[str]:
         found = Counter(getattr(config, name) for config in configurations)
         return ", ".join(f"{value} ({count})" for value, count in sorted(found.items()))
 
-    names = ("lanes", "bound", "window_ports", "lead")
+    names = ("lanes", "bound", "window_ports", "packed_products", "lead")
     return [f"{name.replace('_', ' ')}: {counted(name)}" for name in names]
 
 

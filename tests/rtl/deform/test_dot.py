@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dovetail.rtl.deform.dot import DotLane, WindowLane
+from dovetail.rtl.deform.dot import DotLane, DotPair, WindowLane
 from dovetail.tests.rtl.simulation import simulate
 
 
@@ -49,6 +49,38 @@ def test_passes_of_any_length_follow_each_other_or_leave_gaps(terms: int) -> Non
                 if was:
                     total = (0 if began else total) + sum(map(int.__mul__, a, w))
                     assert ctx.get(dut.o) == total
+            await ctx.tick()
+
+    simulate(dut, check)
+
+
+def test_a_pair_gives_what_two_lanes_give() -> None:
+    dut = DotPair(terms=4)
+    rng = random.Random(5)
+
+    def beat(n: int) -> tuple[Any, ...]:
+        pair = operands(rng, 4, n < 30), operands(rng, 4, n % 2 > 0)
+        return rng.random() < 0.8, rng.random() < 0.4, *pair
+
+    beats = [beat(n) for n in range(90)]
+    beats[0] = (True, True, *beats[0][2:])
+
+    async def check(ctx: Any) -> None:
+        totals = [0, 0]
+        for now in range(len(beats) + 3):
+            _, _, (activations, w0), (_, w1) = beats[min(now, len(beats) - 1)]
+            ctx.set(dut.activations, packed(activations, 8))
+            ctx.set(dut.weights0, packed(w0, 4))
+            ctx.set(dut.weights1, packed(w1, 4))
+            flags = beats[now - 2][:2] if 2 <= now < len(beats) + 2 else (False, False)
+            ctx.set(dut.valid, flags[0])
+            ctx.set(dut.first, flags[1])
+            if now >= 3:
+                valid, first, (a, w0), (_, w1) = beats[now - 3]
+                if valid:
+                    sums = [sum(map(int.__mul__, a, w)) for w in (w0, w1)]
+                    totals = [(0 if first else t) + s for t, s in zip(totals, sums, strict=True)]
+                assert [ctx.get(dut.o0), ctx.get(dut.o1)] == totals
             await ctx.tick()
 
     simulate(dut, check)
