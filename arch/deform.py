@@ -50,6 +50,11 @@ class DeformEngineConfig:
     window_ports : int
         Beats of a 3 x 3 window that the line buffer gives in a cycle: 1; 3, of different rows; or
         9, with each row in banks of columns.
+    memory : str
+        ``line_buffer``, or ``gather``: each tap of a window is read from DRAM, and the 1x1
+        convolution cannot come before the 3x3 in one call.
+    gather_bursts : int
+        Taps that may be asked for before the data of the first have come.
     packed_products : bool
         One multiplication gives the products of one activation with the weights of two outputs of
         the 1x1 array: half as many DSPs of an FPGA.  Values and times are the same.
@@ -74,6 +79,8 @@ class DeformEngineConfig:
     lanes: PositiveInt = 16
     bound: Annotated[int, Field(gt=0, le=31)] = 7
     window_ports: Literal[1, 3, 9] = 3
+    memory: Literal["line_buffer", "gather"] = "line_buffer"
+    gather_bursts: Annotated[int, Field(gt=0, le=16)] = 1
     packed_products: bool = False
     lead: Literal["exact", "public"] = "exact"
     line_row_bytes: PositiveInt = 16384
@@ -96,6 +103,11 @@ class DeformEngineConfig:
                 f"pixel_buffer_bytes={self.pixel_buffer_bytes} must be a power of two that holds "
                 f"two beats of {self.lanes} bytes; set it to "
                 f"{max(2 * self.lanes, power_of_two(self.pixel_buffer_bytes))}"
+            )
+        if self.memory == "gather" and (self.window_ports != TAPS or self.lead != "exact"):
+            raise ValueError(
+                "memory=gather has a memory for each tap and no line buffer; set window_ports to 9 "
+                "and lead to exact"
             )
         for name, unit in (
             ("line_row_bytes", self.lanes),

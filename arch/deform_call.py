@@ -86,10 +86,13 @@ class DeformDescriptor:
     height, width, pixels, out_height, out_width : int
     in_groups, out_groups : int
         Beats of a pixel before and after the 1x1 convolution.
+    row_beats : int
+        Beats of a row of the image before the 3x3 convolution.
     stride2, pointwise, depthwise, deform, relu1, relu3 : int
         Flags.
     weight1_beats, quant1_beats, weight3_beats, quant3_beats, offset_beats, feature_beats : int
-        What is read, in this order; 0 for what the call has not.
+        What is read, in this order; 0 for what the call has not, and for features whose taps are
+        gathered.
     weight1_address, quant1_address, weight3_address, quant3_address, offset_address : int
     feature_address, output_address : int
         First beat of each.
@@ -104,6 +107,7 @@ class DeformDescriptor:
     out_width: int
     in_groups: int
     out_groups: int
+    row_beats: int
     stride2: int
     pointwise: int
     depthwise: int
@@ -162,7 +166,13 @@ def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
             f"a pixel of in_channels={call.in_channels} exceeds pixel_buffer_bytes="
             f"{config.pixel_buffer_bytes}; use a larger buffer"
         )
-    if call.depthwise:
+    gathers = call.depthwise and config.memory == "gather"
+    if gathers and call.pointwise:
+        return (
+            "memory=gather reads the image of the 3x3 convolution from DRAM; run the 1x1 "
+            "convolution in a call of its own"
+        )
+    if call.depthwise and not gathers:
         columns = -(-call.width // config.column_banks)
         if call.width * groups_out > config.row_beats or columns * groups_out > config.bank_beats:
             return (
@@ -204,6 +214,8 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
     for name, count in beats.items():
         addresses[f"{name}_address"] = at
         at += count
+    if call.depthwise and config.memory == "gather":
+        beats["feature"] = 0  # the image is there and is not read as a whole
     return DeformDescriptor(
         height=call.height,
         width=call.width,
@@ -212,6 +224,7 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
         out_width=call.out_width,
         in_groups=groups_in,
         out_groups=groups_out,
+        row_beats=call.width * groups_out,
         stride2=int(call.stride == 2),
         pointwise=int(call.pointwise),
         depthwise=int(call.depthwise),

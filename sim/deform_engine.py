@@ -12,7 +12,13 @@ from dovetail.arch.deform import SECTIONS, TAPS, DeformEngineConfig
 from dovetail.arch.deform_call import DeformCall, DeformDescriptor, describe_call
 from dovetail.arch.events import Event
 from dovetail.errors import ConfigError, ShapeError
-from dovetail.sim.deform_kernel import CallShape, CallTimes, count_line_reads, run_call
+from dovetail.sim.deform_kernel import (
+    CallShape,
+    CallTimes,
+    count_line_reads,
+    run_call,
+    run_gather,
+)
 
 __all__ = ["DeformResult", "simulate_call", "write_times"]
 
@@ -43,7 +49,8 @@ def simulate_call(
 ) -> DeformResult:
     """Cycles and events of one call.
 
-    Time does not depend on the offsets; how many rows of the line buffer are read does.
+    With a line buffer time does not depend on the offsets, and how many of its rows are read does.
+    Where taps are gathered, those outside the image are not read and take less time.
 
     Parameters
     ----------
@@ -60,21 +67,24 @@ def simulate_call(
         Where a call with ``deform`` has no offsets of its shape, or another one has some.
     """
     descriptor = describe_call(config, call)
-    reads = 0
-    if call.depthwise:
-        where = _offsets(config, call, offsets)
+    where = _offsets(config, call, offsets)
+    times, taps = _run(config, call, descriptor, where, _NO_LOG)
+    reads = taps
+    if call.depthwise and config.memory == "line_buffer":
         reads = count_line_reads(call.height, call.width, call.stride, config.window_ports, where)
-    elif offsets is not None:
-        raise ShapeError("offsets are given for a call without deform; leave them out")
-    times = _run(config, call, descriptor, _NO_LOG)
-    return DeformResult(call=call, events=_events(config, call, descriptor, times, reads))
+    return DeformResult(call=call, events=_events(config, call, descriptor, times, reads, taps))
 
 
-def write_times(config: DeformEngineConfig, call: DeformCall) -> NDArray[np.int64]:
-    """Cycle in which each output beat is written; int64 of shape (output beats,)."""
+def write_times(
+    config: DeformEngineConfig, call: DeformCall, offsets: NDArray[np.uint8] | None = None
+) -> NDArray[np.int64]:
+    """Cycle in which each output beat is written; int64 of shape (output beats,).
+
+    Parameters and errors are those of :func:`simulate_call`.
+    """
     descriptor = describe_call(config, call)
     written = np.zeros(descriptor.output_beats, dtype=np.int64)
-    _run(config, call, descriptor, written)
+    _run(config, call, descriptor, _offsets(config, call, offsets), written)
     return written
 
 
@@ -104,8 +114,10 @@ def _run(
     config: DeformEngineConfig,
     call: DeformCall,
     descriptor: DeformDescriptor,
+    offsets: NDArray[np.uint8],
     written: NDArray[np.int64],
-) -> CallTimes:
+) -> tuple[CallTimes, int]:
+    """Times of a call, and how many taps it gathered."""
     shape = CallShape(
         height=call.height,
         width=call.width,
@@ -121,7 +133,9 @@ def _run(
         dram_latency=config.dram_latency_cycles,
     )
     beats = np.array([getattr(descriptor, f"{name}_beats") for name in SECTIONS[:-1]])
-    return run_call(shape, beats, written)
+    if call.depthwise and config.memory == "gather":
+        return run_gather(shape, config.gather_bursts, beats, offsets, written)
+    return run_call(shape, beats, written), 0
 
 
 def _events(
@@ -130,6 +144,7 @@ def _events(
     d: DeformDescriptor,
     times: CallTimes,
     line_reads: int,
+    taps: int,
 ) -> dict[Event, int]:
     lanes, outputs = config.lanes, d.out_height * d.out_width
     # Beats after the 1x1 convolution, and how many k of it entered the array.
@@ -154,11 +169,12 @@ def _events(
         Event.WINDOW_OP: windows * lanes * TAPS,
         Event.REQUANTISE: requantised * lanes,
         Event.LINE_READ: line_reads * d.out_groups,
-        Event.LINE_WRITE: middle * d.depthwise,
+        Event.LINE_WRITE: taps * d.out_groups if taps else middle * d.depthwise,
         Event.WINDOW_WEIGHT_READ: windows,
         Event.WINDOW_WEIGHT_WRITE: d.weight3_beats,
         Event.OFFSET_READ: d.offset_beats,
         Event.OFFSET_WRITE: d.offset_beats,
-        Event.DRAM_READ: sum(getattr(d, f"{name}_beats") for name in SECTIONS),
+        Event.DRAM_READ: sum(getattr(d, f"{name}_beats") for name in SECTIONS)
+        + taps * d.out_groups,
         Event.DRAM_WRITE: d.output_beats,
     }

@@ -20,11 +20,13 @@ from dovetail.arch.deform import (
     WINDOW_CYCLES,
 )
 
-__all__ = ["CallShape", "CallTimes", "count_line_reads", "run_call"]
+__all__ = ["CallShape", "CallTimes", "count_line_reads", "run_call", "run_gather"]
 
 # From the last operands of a pass, or the last step of a window, to its beat at the queue's end.
 _POINTWISE_OUT = POINTWISE_CYCLES + REQUANTISE_CYCLES + 1
 _WINDOW_OUT = WINDOW_CYCLES + REQUANTISE_CYCLES + 1
+# From a window of gathered taps, which needs no address.
+_GATHER_OUT = _WINDOW_OUT - WINDOW_ADDRESS_CYCLES
 # From a pixel's last step until the line buffer's writer sees that it is read.
 _READ_SEEN = WINDOW_ADDRESS_CYCLES + 1
 
@@ -198,6 +200,91 @@ def run_call(
         stream = outputs * out_groups * shape.steps
         drain = last_write - (reader_end - 1)
     return CallTimes(last_write, stream, turn - 1, stall_activations, stall_output, drain)
+
+
+@njit(cache=True, error_model="numpy")
+def run_gather(
+    shape: CallShape,
+    bursts: int,
+    preload_beats: NDArray[np.int64],
+    offsets: NDArray[np.uint8],
+    written: NDArray[np.int64],
+) -> tuple[CallTimes, int]:
+    """Run one 3x3 convolution whose taps are gathered from DRAM.
+
+    Parameters
+    ----------
+    shape : CallShape
+    bursts : int
+        Taps that may be asked for before the data of the first have come.
+    preload_beats : int64, shape (5,)
+    offsets : uint8, shape (out_height, out_width)
+    written : int64, shape (output beats,) or (0,)
+        As for :func:`run_call`.
+
+    Returns
+    -------
+    CallTimes
+    taps : int
+        Inside the image.
+    """
+    turn = 1
+    for k in range(preload_beats.size):
+        if preload_beats[k]:
+            turn = max(turn, 1 + k + shape.dram_latency) + preload_beats[k]
+        else:
+            turn += 1
+    height, width, stride = shape.height, shape.width, shape.stride
+    groups = shape.out_groups
+    log = written.size > 0
+    ask = turn + 1  # the next cycle of whoever asks for taps
+    arrived = 0  # last beat that was taken
+    next_entry = 0  # first cycle in which the next burst or end can be taken
+    came = np.zeros(bursts, dtype=np.int64)  # last beat of each burst, in turn
+    freed = np.zeros(2, dtype=np.int64)  # last window of each half
+    taps = 0
+    reader_end = 1
+    stall_activations = 0
+    pixel = 0
+    for r in range(offsets.shape[0]):
+        for c in range(offsets.shape[1]):
+            s = int(offsets[r, c])
+            ask = max(ask, freed[pixel % 2] + 1 if pixel >= 2 else 0) + 1
+            for place in range(9):
+                row = r * stride + (place // 3 - 1) * s
+                col = c * stride + (place % 3 - 1) * s
+                if 0 <= row and row < height and 0 <= col and col < width:
+                    if taps >= bursts:
+                        ask = max(ask, came[taps % bursts] + 1)
+                    first = max(ask + shape.dram_latency, max(next_entry, arrived + 1))
+                    arrived = first + groups - 1
+                    next_entry = arrived + 1
+                    came[taps % bursts] = arrived
+                    taps += 1
+                ask += 1
+            ready = max(ask + 1, next_entry) + 1
+            next_entry = ready
+            ask += 1
+            start = reader_end
+            if ready > start:
+                stall_activations += ready - max(start, turn)
+                start = ready
+            if log:
+                for group in range(groups):
+                    written[pixel * groups + group] = start + group + _GATHER_OUT
+            reader_end = start + groups
+            freed[pixel % 2] = reader_end - 1
+            pixel += 1
+    last_write = reader_end - 1 + _GATHER_OUT
+    times = CallTimes(
+        last_write,
+        pixel * groups,
+        turn - 1,
+        stall_activations,
+        0,
+        last_write - (reader_end - 1),
+    )
+    return times, taps
 
 
 @njit(cache=True, error_model="numpy")

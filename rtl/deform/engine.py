@@ -6,6 +6,7 @@ Its parts are decoupled, in order, and of constant latency, so its times are the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from amaranth import Module, Mux, Signal
@@ -17,6 +18,7 @@ from dovetail.arch.deform import TAPS, DeformEngineConfig
 from dovetail.arch.events import DEFORM_EVENTS, Event
 from dovetail.rtl.deform.depthwise import Depthwise
 from dovetail.rtl.deform.descriptor import ADDRESS_BITS, DESCRIPTOR, READ_COMMAND
+from dovetail.rtl.deform.gather import Gather
 from dovetail.rtl.deform.line_buffer import LineBuffer
 from dovetail.rtl.deform.line_writer import LineWriter
 from dovetail.rtl.deform.loader import Loader
@@ -31,6 +33,18 @@ from dovetail.rtl.verilog import verilog
 __all__ = ["COUNTER_BITS", "DeformEngine", "deform_verilog"]
 
 COUNTER_BITS = 48
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Windows:
+    """What gives windows to the 3x3 unit: its walk, taps, and counts."""
+
+    reader: Any
+    taps: Any
+    advance: Any
+    lines_ready: Any
+    writes: Any
+    reads: Any
 
 
 class DeformEngine(wiring.Component):
@@ -72,9 +86,13 @@ class DeformEngine(wiring.Component):
         )
         self._pointwise = Pointwise(config, requantise, quant)
         self._depthwise = Depthwise(config, requantise, quant)
-        self._lines = Leaf("deform_line_buffer", LineBuffer(config))
-        self._reader = Leaf("deform_window_reader", WindowReader(config))
         self._offsets = Leaf("deform_offsets", Offsets(config))
+        if config.memory == "gather":
+            self._own: tuple[Leaf, ...] = (self._offsets,)
+        else:
+            self._lines = Leaf("deform_line_buffer", LineBuffer(config))
+            self._reader = Leaf("deform_window_reader", WindowReader(config))
+            self._own = (self._offsets, self._lines, self._reader)
         beat = data.StructLayout({"address": ADDRESS_BITS, "data": config.port_bits})
         members: dict[str, Any] = {
             "start": In(stream.Signature(DESCRIPTOR)),
@@ -89,17 +107,13 @@ class DeformEngine(wiring.Component):
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        own = (self._lines, self._reader, self._offsets)
-        return (*self._pointwise.leaves, *self._depthwise.leaves, *own)
+        return (*self._pointwise.leaves, *self._depthwise.leaves, *self._own)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
         m.submodules.loader = loader = Loader(port_bits=config.port_bits)
         m.submodules.pointwise = pointwise = self._pointwise
-        m.submodules.line_writer = writer = LineWriter(config)
-        lines = _placed(m, self._lines, "line_buffer")
-        reader = _placed(m, self._reader, "window_reader")
         offsets = _placed(m, self._offsets, "offsets")
         m.submodules.depthwise = depthwise = self._depthwise
 
@@ -112,7 +126,7 @@ class DeformEngine(wiring.Component):
             m.d.sync += [descriptor.eq(self.start.payload), self.busy.eq(1)]
         with m.Elif(finished):
             m.d.sync += self.busy.eq(0)
-        for part in (loader, pointwise, writer, reader, offsets, depthwise):
+        for part in (loader, pointwise, offsets, depthwise):
             m.d.comb += [part.descriptor.eq(descriptor), part.start.eq(go)]
 
         # Read data: preloaded sections, then features to the first unit that the call has.
@@ -133,28 +147,18 @@ class DeformEngine(wiring.Component):
             pointwise.i.payload.eq(loader.features.payload),
             pointwise.i.valid.eq(loader.features.valid & d.pointwise),
         ]
-
-        # Into the line buffer, and windows out of it.
-        to_lines = Signal()
+        if config.memory == "gather":
+            windows = self._gather(m, go, descriptor, loader, pointwise)
+        else:
+            windows = self._line_buffer(m, go, descriptor, loader, pointwise)
+        reader: Any = windows.reader
         m.d.comb += [
-            writer.i.payload.eq(Mux(d.pointwise, pointwise.o.payload, loader.features.payload)),
-            to_lines.eq(Mux(d.pointwise, pointwise.o.valid, loader.features.valid)),
-            writer.i.valid.eq(to_lines & d.depthwise),
-            loader.features.ready.eq(Mux(d.pointwise, pointwise.i.ready, writer.i.ready)),
-            writer.read_row.eq(reader.read_row),
-            writer.read_col.eq(reader.read_col),
-            reader.written_row.eq(writer.row),
-            reader.written_col.eq(writer.col),
-            reader.room.eq(depthwise.room),
             reader.offset.eq(offsets.offset),
-            offsets.advance.eq(reader.pixel_last),
+            offsets.advance.eq(windows.advance),
+            reader.room.eq(depthwise.room),
             depthwise.begin.eq(reader.begin),
             depthwise.step.eq(reader.step),
-            depthwise.taps.eq(lines.taps),
-            lines.write.eq(writer.write),
-            lines.write_at.eq(writer.write_at),
-            lines.write_data.eq(writer.write_data),
-            lines.read.eq(reader.read),
+            depthwise.taps.eq(windows.taps),
         ]
 
         # Results go to DRAM in the order in which they are made.
@@ -166,7 +170,7 @@ class DeformEngine(wiring.Component):
             out.address.eq(d.output_address + written),
             out.data.eq(Mux(d.depthwise, depthwise.o.payload, pointwise.o.payload)),
             depthwise.o.ready.eq(self.write.ready),
-            pointwise.o.ready.eq(Mux(d.depthwise, writer.i.ready, self.write.ready)),
+            pointwise.o.ready.eq(Mux(d.depthwise, windows.lines_ready, self.write.ready)),
             accepted.eq(self.write.valid & self.write.ready),
             finished.eq(accepted & (written == d.output_beats - 1)),
         ]
@@ -174,8 +178,69 @@ class DeformEngine(wiring.Component):
             m.d.sync += written.eq(written + 1)
         with m.If(go):
             m.d.sync += written.eq(0)
-        self._count(m, go, d, loader, pointwise, writer, lines, reader, offsets, depthwise)
+        self._count(m, go, d, loader, pointwise, windows, offsets, depthwise)
         return m
+
+    def _line_buffer(
+        self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any
+    ) -> _Windows:
+        """Features, or what the 1x1 convolution makes of them, into the line buffer."""
+        d = descriptor
+        m.submodules.line_writer = writer = LineWriter(self._config)
+        lines = _placed(m, self._lines, "line_buffer")
+        reader = _placed(m, self._reader, "window_reader")
+        to_lines = Signal()
+        m.d.comb += [
+            *(part.descriptor.eq(descriptor) for part in (writer, reader)),
+            *(part.start.eq(go) for part in (writer, reader)),
+            writer.i.payload.eq(Mux(d.pointwise, pointwise.o.payload, loader.features.payload)),
+            to_lines.eq(Mux(d.pointwise, pointwise.o.valid, loader.features.valid)),
+            writer.i.valid.eq(to_lines & d.depthwise),
+            loader.features.ready.eq(Mux(d.pointwise, pointwise.i.ready, writer.i.ready)),
+            writer.read_row.eq(reader.read_row),
+            writer.read_col.eq(reader.read_col),
+            reader.written_row.eq(writer.row),
+            reader.written_col.eq(writer.col),
+            lines.write.eq(writer.write),
+            lines.write_at.eq(writer.write_at),
+            lines.write_data.eq(writer.write_data),
+            lines.read.eq(reader.read),
+        ]
+        return _Windows(
+            reader=reader,
+            taps=lines.taps,
+            advance=reader.pixel_last,
+            lines_ready=writer.i.ready,
+            writes=writer.write,
+            reads=lines.reads,
+        )
+
+    def _gather(self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any) -> _Windows:
+        """Taps from DRAM, after all that the loader reads."""
+        m.submodules.gather = gather = Gather(self._config)
+        m.d.comb += [
+            gather.descriptor.eq(descriptor),
+            gather.start.eq(go),
+            gather.loaded.eq(self.busy & ~loader.loading & descriptor.depthwise),
+            loader.features.ready.eq(pointwise.i.ready),
+            gather.read.payload.eq(self.read.payload),
+            gather.read.valid.eq(self.read.valid & descriptor.depthwise & ~loader.loading),
+            gather.command.ready.eq(self.command.ready),
+        ]
+        with m.If(descriptor.depthwise & ~loader.loading):
+            m.d.comb += [
+                self.command.payload.eq(gather.command.payload),
+                self.command.valid.eq(gather.command.valid),
+                self.read.ready.eq(gather.read.ready),
+            ]
+        return _Windows(
+            reader=gather,
+            taps=gather.taps,
+            advance=gather.advance,
+            lines_ready=0,
+            writes=gather.write,
+            reads=gather.reads,
+        )
 
     def _count(
         self,
@@ -184,9 +249,7 @@ class DeformEngine(wiring.Component):
         d: Any,
         loader: Any,
         pointwise: Any,
-        writer: Any,
-        lines: Any,
-        reader: Any,
+        windows: _Windows,
         offsets: Any,
         depthwise: Any,
     ) -> None:
@@ -195,7 +258,9 @@ class DeformEngine(wiring.Component):
         # A cycle is seen from the first unit of the chain.
         issue, ready, done, waits = Signal(), Signal(), Signal(), Signal()
         for signal, name in ((issue, "issue"), (ready, "ready"), (done, "done")):
-            m.d.comb += signal.eq(Mux(d.pointwise, getattr(pointwise, name), getattr(reader, name)))
+            m.d.comb += signal.eq(
+                Mux(d.pointwise, getattr(pointwise, name), getattr(windows.reader, name))
+            )
         m.d.comb += waits.eq(self.busy & ~done & ~issue)
         counts: dict[Event, Any] = {
             Event.CYCLE: self.busy,
@@ -214,8 +279,8 @@ class DeformEngine(wiring.Component):
             Event.WINDOW_OP: Mux(depthwise.weight_read, lanes * TAPS, 0),
             Event.REQUANTISE: Mux(pointwise.requantised, lanes, 0)
             + Mux(depthwise.requantised, lanes, 0),
-            Event.LINE_READ: lines.reads,
-            Event.LINE_WRITE: lines.write,
+            Event.LINE_READ: windows.reads,
+            Event.LINE_WRITE: windows.writes,
             Event.WINDOW_WEIGHT_READ: depthwise.weight_read,
             Event.WINDOW_WEIGHT_WRITE: loader.preload[2],
             Event.OFFSET_READ: offsets.read,

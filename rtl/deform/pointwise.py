@@ -66,10 +66,10 @@ class Pointwise(wiring.Component):
     def __init__(self, config: DeformEngineConfig, requantise: Leaf, quant: Leaf) -> None:
         self._config = config
         self._requantiser = Requantiser(lanes=config.lanes, lane=requantise)
-        pair = Leaf("deform_dot_pair", DotPair(terms=config.lanes))
-        self._dot = (
-            pair if config.packed_products else Leaf("deform_dot", DotLane(terms=config.lanes))
-        )
+        if config.packed_products:
+            self._dot = Leaf("deform_dot_pair", DotPair(terms=config.lanes))
+        else:
+            self._dot = Leaf("deform_dot", DotLane(terms=config.lanes))
         beat = config.port_bits
         self._weights = Leaf(
             "deform_weights1",

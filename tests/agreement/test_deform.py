@@ -42,6 +42,13 @@ def test_random_engines_agree() -> None:
     assert (report.compared, report.configurations) == (12, 3)
 
 
+def test_taps_gathered_from_dram_agree() -> None:
+    gathers = random_engine(5)
+    assert gathers.memory == "gather"
+    found = compare([random_case(gathers, seed, repeat="") for seed in range(6)])
+    assert not found.mismatches, str(found.mismatches[0])
+
+
 @pytest.mark.long
 def test_many_random_engines_agree() -> None:
     report = verify("deform", seeds=96, seed=1000)

@@ -50,6 +50,11 @@ def test_the_columns_of_a_window_lie_in_different_banks(bound: int) -> None:
             {"line_row_bytes": 100},
             r"line_row_bytes=100 must be a multiple of 16 where lanes=16; set it to 112",
         ),
+        (
+            {"memory": "gather"},
+            r"memory=gather has a memory for each tap and no line buffer; set window_ports to 9 "
+            r"and lead to exact",
+        ),
         ({"bound": 0}, r"bound: 0 must be greater than 0; change it"),
         ({"rows": 3}, r"rows is not a field of a deformable design; remove it, or .*"),
     ],
@@ -118,6 +123,20 @@ def test_refuses_a_call_in_one_line(change: dict[str, Any], message: str) -> Non
     with pytest.raises(ConfigError) as caught:
         describe_call(replace(CODENET, pixel_buffer_bytes=2048), replace(CALL, **change))
     assert str(caught.value) == message
+
+
+def test_gathered_taps_come_from_dram_and_rows_may_be_long() -> None:
+    gather = replace(CODENET, memory="gather", window_ports=9)
+    with pytest.raises(
+        ConfigError, match=r"^memory=gather reads the image of the 3x3 convolution "
+    ):
+        describe_call(gather, CALL)
+    long = replace(CALL, width=1000, out_channels=64, pointwise=False)
+    registers = describe_call(gather, long)
+    # The image is there, and no section of what is read first.
+    assert registers.feature_beats == 0
+    assert registers.output_address - registers.feature_address == 16 * 1000 * 4
+    assert registers.row_beats == 4000
 
 
 def test_a_row_of_many_channels_must_fit_the_banks_of_columns() -> None:

@@ -113,7 +113,7 @@ def test_compiled_equals_interpreted_and_cycles_have_one_cause_each(seed: int, l
     # A beat a cycle at most, and in order.
     assert (np.diff(compiled) >= 1).all()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("run_call", "count_line_reads"):
+        for name in ("run_call", "run_gather", "count_line_reads"):
             patch.setattr(deform_engine, name, getattr(deform_kernel, name).py_func)
         assert (write_times(engine, size) == compiled).all()
         assert simulate_call(engine, size) == result
@@ -130,6 +130,54 @@ def test_time_does_not_depend_on_offsets_but_reads_do() -> None:
     # One row in each of three steps; 3 x 3 but for the edges; taps 7 away are inside at 2 of 9
     # rows up and as many down, and at one of 8 columns each way.
     assert reads == {0: 9 * 8 * 3, 1: (3 * 9 - 2) * (3 * 8 - 2), 7: (9 + 2 * 2) * (8 + 2 * 1)}
+
+
+GATHER = replace(CODENET, window_ports=9, memory="gather")
+GATHER_TO_DRAM = WINDOW_TO_DRAM - 2  # no address
+
+
+def test_one_gathered_pixel() -> None:
+    # All nine taps are on the pixel itself: s = 0.
+    size = call(1, 1, 32, pointwise=False, deform=True)
+    result = simulate_call(GATHER, size, np.zeros((1, 1), dtype=np.uint8))
+    # 10 beats of weights, 8 of scales, 1 of offsets; a cycle until it sees them, one to begin.
+    first = 3 + LATENCY + 10 + 8 + 1 + 2
+    # One burst at a time: from its command to the cycle after its last beat.
+    end = first + 9 * (LATENCY + 2)
+    # There the end of the pixel is taken, and in the two cycles that follow its two windows.
+    assert result.cycles == end + 2 + GATHER_TO_DRAM
+    assert result.events[Event.DRAM_READ] == 10 + 8 + 1 + 9 * 2
+    assert result.events[Event.LINE_READ] == result.events[Event.LINE_WRITE] == 9 * 2
+
+
+@pytest.mark.parametrize(("bursts", "cycles_a_tap"), [(1, LATENCY + 16), (16, 16)])
+def test_bursts_one_by_one_wait_and_many_stream(bursts: int, cycles_a_tap: int) -> None:
+    # The paper's operator: 36,864 taps of 256 bytes, 18 % fewer at s = 7, which lie outside.
+    size = call(64, 64, 256, pointwise=False, deform=True)
+    offsets = np.zeros((64, 64), dtype=np.uint8)
+    result = simulate_call(replace(GATHER, gather_bursts=bursts), size, offsets)
+    assert result.cycles == pytest.approx(64 * 64 * 9 * cycles_a_tap, rel=0.05)
+    far = simulate_call(replace(GATHER, gather_bursts=bursts), size, offsets + 7)
+    inside = (3 * 64 - 14) ** 2
+    assert far.events[Event.LINE_READ] == inside * 16
+    assert far.cycles / result.cycles == pytest.approx(inside / (192 * 192), rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_gathering_compiled_equals_interpreted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    engine = DeformEngineConfig(
+        lanes=4, window_ports=9, memory="gather", gather_bursts=int(rng.integers(1, 17))
+    )
+    size = call(int(rng.integers(1, 9)), int(rng.integers(1, 9)), 7, pointwise=False, deform=True)
+    offsets = rng.integers(0, 8, (size.height, size.width), dtype=np.uint8)
+    written = write_times(engine, size, offsets)
+    result = simulate_call(engine, size, offsets)
+    assert sum(result.events[event] for event in (Event.STREAM, *STALLS)) == result.cycles
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deform_engine, "run_gather", deform_kernel.run_gather.py_func)
+        assert (write_times(engine, size, offsets) == written).all()
+        assert simulate_call(engine, size, offsets) == result
 
 
 def test_counts_what_the_chain_has() -> None:
@@ -160,7 +208,7 @@ def test_counts_what_the_chain_has() -> None:
             {"depthwise": False},
             np.ones((4, 4), dtype=np.uint8),
             ShapeError,
-            r"offsets are given for a call without deform; leave them out",
+            r"a call with deform=False takes no offsets; change one of them",
         ),
         (
             {"deform": True},

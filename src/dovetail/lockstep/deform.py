@@ -105,7 +105,8 @@ class DeformCase:
     def describe(self) -> str:
         config = self.config
         return (
-            f"{config.lanes} lanes, bound {config.bound}, {config.window_ports} ports, "
+            f"{config.lanes} lanes, bound {config.bound}, {config.memory}, "
+            f"{config.window_ports} ports, {config.gather_bursts} bursts, "
             f"{config.lead} lead, DRAM latency {config.dram_latency_cycles}, {self.call}"
         )
 
@@ -130,7 +131,7 @@ class DeformCase:
         )
 
     def late_write(self, rtl: CaseResult) -> LateWrite | None:
-        expected = write_times(self.config, self.call)
+        expected = write_times(self.config, self.call, self.operands.offsets)
         wrong = np.flatnonzero(expected != np.array(rtl.written_at))
         if not len(wrong):
             return None
@@ -158,6 +159,7 @@ def random_engine(index: int) -> DeformEngineConfig:
     lanes = _LANES[index // len(_PORTS) % len(_LANES)]
     ports = _PORTS[index % len(_PORTS)]
     bound = _BOUNDS[index % len(_BOUNDS)]
+    gathers = index % 6 == 5  # every other engine with nine ports
     groups = int(rng.integers(2, 10))
     return DeformEngineConfig(
         lanes=lanes,
@@ -165,7 +167,9 @@ def random_engine(index: int) -> DeformEngineConfig:
         window_ports=ports,
         packed_products=index % 2 == 1,
         # One in five as the public code, whose errors the reference has too.
-        lead="public" if index % 5 == 4 else "exact",
+        lead="public" if index % 5 == 4 and not gathers else "exact",
+        memory="gather" if gathers else "line_buffer",
+        gather_bursts=int(rng.choice([1, 2, 3, 16])),
         line_row_bytes=lanes * int(rng.integers(24, 120)),
         pointwise_weight_bytes=lanes * lanes // 2 * int(rng.integers(groups, 3 * groups)),
         pixel_buffer_bytes=lanes << int(rng.integers(2, 6)),
@@ -188,6 +192,8 @@ def random_call(rng: np.random.Generator, config: DeformEngineConfig) -> DeformC
 
     while True:
         pointwise, depthwise = bool(rng.random() < 0.7), bool(rng.random() < 0.8)
+        if config.memory == "gather":
+            pointwise = not depthwise
         out_channels = size(lanes, 4 * lanes)
         call = DeformCall(
             height=size(2 * bound + 1, most),
@@ -206,7 +212,10 @@ def random_call(rng: np.random.Generator, config: DeformEngineConfig) -> DeformC
 
 
 def _cycles(config: DeformEngineConfig, call: DeformCall) -> int:
-    return int(write_times(config, call)[-1])
+    size = (call.out_height, call.out_width)
+    return simulate_call(
+        config, call, np.ones(size, dtype=np.uint8) if call.deform else None
+    ).cycles
 
 
 def random_case(config: DeformEngineConfig, seed: int, *, repeat: str) -> DeformCase:
@@ -227,7 +236,7 @@ def _summary(configurations: Sequence[DeformEngineConfig]) -> list[str]:
         found = Counter(getattr(config, name) for config in configurations)
         return ", ".join(f"{value} ({count})" for value, count in sorted(found.items()))
 
-    names = ("lanes", "bound", "window_ports", "packed_products", "lead")
+    names = ("lanes", "bound", "window_ports", "memory", "packed_products", "lead")
     return [f"{name.replace('_', ' ')}: {counted(name)}" for name in names]
 
 
