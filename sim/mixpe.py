@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from dovetail.arch.cores import WeightFormat
-from dovetail.arch.events import Event
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
 from dovetail.arch.mixpe import MixpeDesign
-from dovetail.models.trace import GemmOp, Operand, Trace
-from dovetail.sim.gemm_engine import simulate_gemm
-from dovetail.sim.mapping import best_mapping
-from dovetail.sim.result import GemmResult, OpResult, RunResult
-
-MAPPING_SLACK = 0.01
-"""Cycles given up, at most, for fewer DRAM reads when a mapping is searched."""
+from dovetail.models.trace import GemmOp, Trace
+from dovetail.sim.network import MAPPING_SLACK, simulate_network
+from dovetail.sim.result import RunResult
 
 
 def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
@@ -44,50 +39,7 @@ def simulate(
     mappings: Mapping[Gemm, TileMapping] | None = None,
     slack: float = MAPPING_SLACK,
 ) -> RunResult:
-    """Cycles and events of a network on one design point.
-
-    Operators run one after the other and share nothing; the ``count`` GEMMs of an operator are
-    equal, so each distinct GEMM is simulated once.  Work that is not a GEMM costs no time here;
-    ``trace.others`` lists it.
-
-    Parameters
-    ----------
-    design : MixpeDesign
-    trace : Trace
-    mappings : dict of Gemm to TileMapping, optional
-        Mapping of each GEMM; the best one is searched for those that are missing.
-    slack : float
-        Of :func:`dovetail.sim.mapping.best_mapping`.
-
-    Raises
-    ------
-    ConfigError
-        Where a GEMM does not fit the engine.
-    TraceError
-        Where the network has convolutions.
-    """
-    given = mappings or {}
-    # Layers repeat: an operator is looked up by what determines its GEMM.
-    results: dict[tuple[int, int, int, Operand], GemmResult] = {}
-    times: Counter[tuple[int, int, int, Operand]] = Counter()
-    ops = []
-    for op in trace.transformer_ops:
-        if not isinstance(op, GemmOp):
-            continue
-        shape = (op.m, op.n, op.k, op.weights)
-        if shape not in results:
-            gemm = gemm_of(design, op)
-            mapping = given.get(gemm) or best_mapping(design.engine, gemm, slack=slack)
-            results[shape] = simulate_gemm(design.engine, gemm, mapping)
-        times[shape] += op.count
-        ops.append(OpResult(name=op.name, layer=op.layer, count=op.count, result=results[shape]))
-    events = dict.fromkeys(Event, 0)
-    for shape, count in times.items():
-        for event, value in results[shape].events.items():
-            events[event] += count * value
-    return RunResult(
-        ops=tuple(ops),
-        events=events,
-        macs=trace.macs,
-        peak_macs_per_cycle=design.engine.peak_macs_per_cycle,
+    """Cycles and events of a network on one design point; see :func:`simulate_network`."""
+    return simulate_network(
+        design.engine, trace, partial(gemm_of, design), mappings=mappings, slack=slack
     )

@@ -27,7 +27,8 @@ from dovetail.rtl.engines import engine
 from dovetail.rtl.mixpe.pe import ShiftAddProduct
 from dovetail.rtl.verilog import verilog
 from dovetail.sim.mapping import best_mapping
-from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
+from dovetail.sim.mixpe import gemm_of
+from dovetail.sim.network import MAPPING_SLACK
 from dovetail.sim.result import GemmResult
 from dovetail.tests.agreement.vcd import times, value_at
 from dovetail.tests.rtl.simulation import small_engine

@@ -11,7 +11,8 @@ from dovetail.arch.mixpe import MixpeDesign, preset
 from dovetail.models.networks.registry import network
 from dovetail.models.trace import Trace
 from dovetail.sim import mapping
-from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
+from dovetail.sim.mixpe import gemm_of
+from dovetail.sim.network import MAPPING_SLACK
 from dovetail.tests.benchmarks.measure import machine, table
 
 BUFFERS = (

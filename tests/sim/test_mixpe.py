@@ -14,7 +14,8 @@ from dovetail.models.networks.registry import network
 from dovetail.models.trace import GemmOp, OtherOp, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
-from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of, simulate
+from dovetail.sim.mixpe import gemm_of, simulate
+from dovetail.sim.network import MAPPING_SLACK
 
 DESIGN = preset("w4a8-8x8")
 PROJECTION = GemmOp(name="proj", layer=0, m=20, n=30, k=100)

@@ -21,7 +21,8 @@ from dovetail.models.quantize import quantize_activations, quantize_weights
 from dovetail.models.trace import GemmOp, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
-from dovetail.sim.mixpe import MAPPING_SLACK, gemm_of
+from dovetail.sim.mixpe import gemm_of
+from dovetail.sim.network import MAPPING_SLACK
 
 MOST_CYCLES = 50_000
 """Cycles of all GEMMs of one certificate together."""

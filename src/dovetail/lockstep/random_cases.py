@@ -16,7 +16,7 @@ from dovetail.arch.engine import LEAST_LUT_K, MOST_LUT_K, SCALE_BITS, GemmEngine
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, LoopOrder, TileMapping, mapping_problem
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
-from dovetail.sim.mixpe import MAPPING_SLACK
+from dovetail.sim.network import MAPPING_SLACK
 
 # No common factor in the lengths, so that every pair comes.
 _ROWS = (4, 8, 1, 9, 16, 2, 5, 3, 17, 8)
