@@ -84,38 +84,59 @@ def minilm_trace(sentences: Sequence[str], *, operand_layers: Collection[int] = 
 
 def _operators(lengths: Sequence[int]) -> list[GemmOp | OtherOp]:
     tokens = sum(lengths)
-    norm = tokens * layer_norm_operations(HIDDEN)
     softmax = sum(HEADS * n * softmax_operations(n, masked=False) for n in lengths)
+    scores = HEADS * sum(n * n for n in lengths)
+    hidden, inner = tokens * HIDDEN, tokens * FFN
     # Token, position and segment embedding are added; pooling is a mean and a division by the
     # root of the sum of squares.
     ops: list[GemmOp | OtherOp] = [
-        OtherOp(name="embedding", layer=-1, kind="embedding", operations=2 * tokens * HIDDEN),
-        OtherOp(name="embedding_norm", layer=-1, kind="norm", operations=norm),
+        _other("embedding", -1, "embedding", 2 * hidden, reads=3 * hidden, writes=hidden),
+        _norm("embedding_norm", -1, tokens),
     ]
     for layer in range(LAYERS):
         ops += [
             op for name in ("q_proj", "k_proj", "v_proj") for op in _linear(name, layer, tokens)
         ]
         ops += _attention("attention_scores", layer, lengths)
-        ops.append(OtherOp(name="softmax", layer=layer, kind="softmax", operations=softmax))
+        ops.append(_other("softmax", layer, "softmax", softmax, reads=scores, writes=scores))
         ops += _attention("attention_values", layer, lengths)
         ops += _linear("o_proj", layer, tokens)
         ops += _residual_and_norm("attention", layer, tokens)
         ops += _linear("fc1", layer, tokens)
-        gelu = tokens * FFN * ACTIVATION_OPERATIONS["gelu"]
-        ops.append(OtherOp(name="activation", layer=layer, kind="activation", operations=gelu))
+        gelu = inner * ACTIVATION_OPERATIONS["gelu"]
+        ops.append(_other("activation", layer, "activation", gelu, reads=inner, writes=inner))
         ops += _linear("fc2", layer, tokens)
         ops += _residual_and_norm("ffn", layer, tokens)
-    pooling = tokens * HIDDEN + len(lengths) * 3 * HIDDEN
-    ops.append(OtherOp(name="pooling", layer=-1, kind="pooling", operations=pooling))
+    pooled = len(lengths) * HIDDEN
+    ops.append(_other("pooling", -1, "pooling", hidden + 3 * pooled, reads=hidden, writes=pooled))
     return ops
+
+
+def _other(
+    name: str, layer: int, kind: str, operations: int, *, reads: int, writes: int
+) -> OtherOp:
+    return OtherOp(
+        name=name,
+        layer=layer,
+        kind=kind,
+        operations=operations,
+        values_read=reads,
+        values_written=writes,
+    )
+
+
+def _norm(name: str, layer: int, tokens: int) -> OtherOp:
+    values = tokens * HIDDEN
+    operations = tokens * layer_norm_operations(HIDDEN)
+    return _other(name, layer, "norm", operations, reads=values, writes=values)
 
 
 def _linear(name: str, layer: int, tokens: int) -> tuple[GemmOp, OtherOp]:
     n, k = _SHAPES[name]
+    results = tokens * n
     return (
         GemmOp(name=name, layer=layer, m=tokens, n=n, k=k),
-        OtherOp(name=f"{name}_bias", layer=layer, kind="bias", operations=tokens * n),
+        _other(f"{name}_bias", layer, "bias", results, reads=results, writes=results),
     )
 
 
@@ -136,8 +157,8 @@ def _attention(name: str, layer: int, lengths: Sequence[int]) -> list[GemmOp]:
 
 
 def _residual_and_norm(name: str, layer: int, tokens: int) -> tuple[OtherOp, OtherOp]:
-    norm = tokens * layer_norm_operations(HIDDEN)
+    values = tokens * HIDDEN
     return (
-        OtherOp(name=f"{name}_residual", layer=layer, kind="residual", operations=tokens * HIDDEN),
-        OtherOp(name=f"{name}_norm", layer=layer, kind="norm", operations=norm),
+        _other(f"{name}_residual", layer, "residual", values, reads=2 * values, writes=values),
+        _norm(f"{name}_norm", layer, tokens),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from dovetail.arch.accel_sim import SECTOR_BYTES, accel_sim
 from dovetail.arch.gpu_machine import machine_preset
@@ -124,7 +125,7 @@ def _precompute_table(machine: str) -> str:
     return _markdown(columns, lines)
 
 
-_CHANGES: tuple[tuple[str, dict[str, int]], ...] = (
+_CHANGES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("none: as the log prints them", {}),
     ("L2 latency 150 for 187", {"l2_latency_cycles": 150}),
     ("L2 latency 250 for 187", {"l2_latency_cycles": 250}),

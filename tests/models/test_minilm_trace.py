@@ -82,6 +82,32 @@ def test_operands_are_the_real_ones(trace: Trace) -> None:
     np.testing.assert_allclose(unit.var(axis=1), 1, rtol=1e-3)
 
 
+def test_values_that_kernels_between_gemms_move(trace: Trace) -> None:
+    """By hand for sentences of 7, 5, 7 and 4 tokens: hidden 384, 12 heads, ffn 1536."""
+    tokens, scores = 7 + 5 + 7 + 4, 12 * (49 + 25 + 49 + 16)
+    moved = {op.name: (op.values_read, op.values_written) for op in trace.others if op.layer < 1}
+    assert moved == {
+        "embedding": (3 * tokens * 384, tokens * 384),
+        "embedding_norm": (tokens * 384, tokens * 384),
+        **{
+            f"{name}_bias": (tokens * n, tokens * n)
+            for name, n in {
+                "q_proj": 384,
+                "k_proj": 384,
+                "v_proj": 384,
+                "o_proj": 384,
+                "fc1": 1536,
+                "fc2": 384,
+            }.items()
+        },
+        "softmax": (scores, scores),
+        "activation": (tokens * 1536, tokens * 1536),
+        **{f"{name}_residual": (2 * tokens * 384, tokens * 384) for name in ("attention", "ffn")},
+        **{f"{name}_norm": (tokens * 384, tokens * 384) for name in ("attention", "ffn")},
+        "pooling": (tokens * 384, 4 * 384),
+    }
+
+
 def test_a_trace_with_operands_is_stored_and_read_back(trace: Trace, tmp_path: Path) -> None:
     trace.save(tmp_path / "minilm.npz")
     loaded = Trace.load(tmp_path / "minilm.npz")

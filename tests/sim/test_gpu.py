@@ -103,12 +103,69 @@ def test_a_gemm_whose_results_the_next_one_reads_writes_its_format(
     assert made.cycles == pytest.approx(alone.cost.cycles + additions)
 
 
+def test_queries_without_rope_are_made_by_the_layers_before_attention() -> None:
+    """q, k and v of 4 query heads to a key head, each a part of what they write together."""
+    ops = (
+        *(GemmOp(name=n, layer=0, m=64, n=w, k=64) for n, w in (("q", 128), ("k", 32), ("v", 32))),
+        GemmOp(name="scores", layer=0, m=256, n=64, k=32, weights="activation"),
+    )
+    trace = Trace(network="grouped", phase="prefill", batch=1, seq=64, ops=ops)
+    fused, separate = (simulate_on_gpu(LUT, trace, precompute=p) for p in ("fused", "separate"))
+    for name, width in (("q", 128), ("k", 32), ("v", 32)):
+        part = 256 * 32 * width / (128 + 32 + 32)
+        assert dram(fused, name) - dram(separate, name) == pytest.approx(part * (18 / 8 - 1))
+
+
+def test_no_kernel_moves_less_than_nothing() -> None:
+    """A network of many lengths, where one GEMM's results are a small part of what is read."""
+    lengths = range(1, 40, 6)
+    ops = tuple(
+        GemmOp(name=f"values_{n}", layer=0, m=n, n=32, k=n, count=2, weights="activation")
+        for n in lengths
+    )
+    after = GemmOp(name="o", layer=0, m=sum(lengths), n=64, k=64)
+    trace = Trace(network="many", phase="prefill", batch=7, seq=40, ops=(*ops, after))
+    for kernel in simulate_on_gpu(machine_preset("a100-int8"), trace).kernels[:-1]:
+        assert kernel.gemm is not None
+        m, n, k, count = kernel.gemm.problem
+        assert kernel.dram_bytes >= (m * k + n * k + m * n) * count
+
+
 def test_what_stands_before_no_gemm_is_written_as_fp16() -> None:
     for precompute in ("none", "separate", "fused"):
         assert dram(run(precompute), "residual") == VALUES * 3 * 2
-    q = next(kernel for kernel in run("fused").kernels if kernel.name == "q")
-    alone = simulate_gpu_gemm(LUT, Problem(64, 128, 256, 1), Operands(a="table", weight_bits=2))
-    assert q.cycles == alone.cost.cycles
+    last = next(kernel for kernel in run("fused").kernels if kernel.name == "o")
+    alone = simulate_gpu_gemm(LUT, Problem(64, 256, 128, 1), Operands(a="table", weight_bits=2))
+    assert last.cycles == alone.cost.cycles
+
+
+def test_attention_of_several_lengths_runs_side_by_side() -> None:
+    """The softmax of two lengths makes the activations of both GEMMs that follow it."""
+    values = tuple(
+        GemmOp(name=f"values_{n}", layer=0, m=n, n=32, k=n, count=2, weights="activation")
+        for n in (16, 48)
+    )
+    scores = 2 * (16 * 16 + 48 * 48)
+    softmax = OtherOp(
+        name="softmax",
+        layer=0,
+        kind="softmax",
+        operations=7,
+        values_read=scores,
+        values_written=scores,
+    )
+    after = GemmOp(name="o", layer=0, m=64, n=64, k=32)
+    trace = Trace(network="two", phase="prefill", batch=2, seq=48, ops=(softmax, *values, after))
+    fused = simulate_on_gpu(LUT, trace)
+    assert dram(fused, "softmax") == scores * (2 + 18 / 8)
+    separate = simulate_on_gpu(LUT, trace, precompute="separate")
+    assert dram(separate, "values_16_tables") == 2 * 16 * 16 * (1 + 18 / 8)
+    assert dram(separate, "values_48_tables") == 2 * 48 * 48 * (1 + 18 / 8)
+    # Both write their part of what the next layer reads, 64 x 32, as tables and not as INT8.
+    for name, rows in (("values_16", 16), ("values_48", 48)):
+        made = rows * 32 * 2
+        part = 64 * 32 * made / (64 * 32 * 2)
+        assert dram(fused, name) - dram(separate, name) == pytest.approx(part * (18 / 8 - 1))
 
 
 def test_parts_add_up() -> None:
@@ -170,3 +227,6 @@ def test_refuses_what_it_cannot_time() -> None:
         TraceError, match=r"^softmax: the trace does not say how many values it reads and writes, "
     ):
         simulate_on_gpu(LUT, trace)
+    message = r"^\w+: the GPU model runs GEMMs and the work between them, and this is neither; use"
+    with pytest.raises(TraceError, match=message):
+        simulate_on_gpu(LUT, network("codenet-c"))
