@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 from dovetail.arch.cores import WeightFormat
-from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.models.trace import GemmOp, Trace
-from dovetail.sim.network import MAPPING_SLACK, simulate_network
+from dovetail.sim.network import MAPPING_SLACK, simulate_network, unscaled_gemm
 from dovetail.sim.result import RunResult
 
 
 def gemm_of(design: MixpeDesign, op: GemmOp) -> Gemm:
     """The GEMM that ``design`` runs for ``op``: stored weights in groups, computed ones without.
 
-    Weights without scales (keys, values, everything of the FP16 core) have no groups; their
-    segments are as long as the PEs' accumulators and the scratchpads allow.
+    Weights without scales are keys, values and everything of the FP16 core.
     """
-    engine = design.engine
-    spec = engine.spec
     computed = op.weights == "activation" and design.kv_bits == 8
-    if computed or spec.dequantise == "never":
-        gemm = Gemm(m=op.m, n=op.n, k=op.k, weight_format=spec.computed, group=engine.max_group)
-        while gemm.group > 1 and mapping_problem(engine, gemm, SMALLEST_TILE):
-            gemm = replace(gemm, group=gemm.group // 2)
-        return gemm
+    if computed or design.engine.spec.dequantise == "never":
+        return unscaled_gemm(design.engine, op)
     weight_format: WeightFormat = "uint4_zero" if design.zero_point else "int4"
     return Gemm(m=op.m, n=op.n, k=op.k, weight_format=weight_format, group=design.group)
 

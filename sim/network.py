@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
 from dovetail.models.trace import GemmOp, Operand, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
@@ -15,6 +16,19 @@ from dovetail.sim.result import GemmResult, OpResult, RunResult
 
 MAPPING_SLACK = 0.01
 """Cycles given up, at most, for fewer DRAM reads when a mapping is searched."""
+
+
+def unscaled_gemm(engine: GemmEngineConfig, op: GemmOp) -> Gemm:
+    """The GEMM of an operand without scales: keys, values, all of a core that quantises nothing.
+
+    It has no groups; its segments are as long as the PEs' accumulators and the scratchpads allow.
+    """
+    steps = engine.max_group // engine.lut_k
+    group = engine.lut_k << (steps.bit_length() - 1)
+    gemm = Gemm(m=op.m, n=op.n, k=op.k, weight_format=engine.spec.computed, group=group)
+    while gemm.group > engine.lut_k and mapping_problem(engine, gemm, SMALLEST_TILE):
+        gemm = replace(gemm, group=gemm.group // 2)
+    return gemm
 
 
 def simulate_network(

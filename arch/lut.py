@@ -1,0 +1,122 @@
+"""LUT Tensor Core design points: an engine and the weights it runs, with presets.
+
+Source: LUT Tensor Core (DOI 10.1145/3695053.3731057); each preset file says which of its values the
+paper states and which are ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib.resources import files
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+
+from dovetail.arch.cores import WeightFormat
+from dovetail.arch.engine import GemmEngineConfig, is_power_of_two
+from dovetail.arch.validation import refused_in_one_line
+from dovetail.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
+class LutDesign:
+    """One LUT accelerator, or one that it is compared with, and the weights of its network.
+
+    Keys and values of attention, which are computed at run time, have 8 bits on integer cores and
+    bit-serial ones, and FP16 on a core that quantises nothing.
+
+    Attributes
+    ----------
+    engine : GemmEngineConfig
+        The hardware; ``engine.core`` tells the LUT core from its baselines.
+    weight_bits : int
+        Bits of a stored weight: 1 to 8 on bit-serial cores, 4 on those that multiply INT4, 16 on
+        one that quantises nothing.
+    levels : str
+        What a code stands for (:class:`dovetail.arch.gemm.Gemm`): ``odd``, ``twos_complement`` or
+        ``zero_point``.  Cores that multiply INT4 do not have ``odd``.
+    group : int
+        Length of a weight group along k: a power of two of steps, up to ``engine.max_group``.
+    """
+
+    engine: GemmEngineConfig
+    weight_bits: Annotated[int, Field(ge=1, le=16)] = 2
+    levels: Literal["odd", "twos_complement", "zero_point"] = "odd"
+    group: int = 128
+
+    @model_validator(mode="after")
+    def _check(self) -> LutDesign:
+        engine, spec = self.engine, self.engine.spec
+        steps, rest = divmod(self.group, engine.lut_k)
+        if rest or not is_power_of_two(steps) or self.group > engine.max_group:
+            raise ValueError(
+                f"group={self.group} must be a power of two of steps of lut_k={engine.lut_k}, up "
+                f"to max_group={engine.max_group}; use a shorter group or build a larger engine"
+            )
+        least, most = (1, 8) if spec.bit_serial else (4, 4)
+        if spec.dequantise == "never":
+            least = most = 16
+        if not least <= self.weight_bits <= most:
+            allowed = f"from {least} to {most}" if least < most else f"{most}"
+            raise ValueError(
+                f"weight_bits={self.weight_bits} must be {allowed} for core={engine.core}; "
+                f"change weight_bits"
+            )
+        if self.levels == "odd" and not spec.bit_serial and spec.dequantise != "never":
+            raise ValueError(
+                f"levels=odd needs a bit-serial core; core={engine.core} multiplies INT4: use "
+                f"twos_complement or zero_point"
+            )
+        if self.levels == "zero_point" and self.weight_bits > engine.zero_bits:
+            raise ValueError(
+                f"levels=zero_point with weight_bits={self.weight_bits} exceeds the engine's "
+                f"zero_bits={engine.zero_bits}; set engine.zero_bits to 8 or use other levels"
+            )
+        return self
+
+    @property
+    def weight_format(self) -> WeightFormat:
+        """Of stored weights, as the core takes them."""
+        if self.engine.spec.bit_serial:
+            return self.levels
+        if self.engine.spec.dequantise == "never":
+            return self.engine.spec.computed
+        return "uint4_zero" if self.levels == "zero_point" else "int4"
+
+    @property
+    def design_id(self) -> str:
+        """Twelve hex digits that name this design point; equal designs have equal ids."""
+        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which :func:`lut_design` makes an equal design."""
+        data: dict[str, Any] = _ADAPTER.dump_python(self)
+        return data
+
+
+_ADAPTER: TypeAdapter[LutDesign] = TypeAdapter(LutDesign)
+
+
+def lut_design(values: dict[str, Any], *, source: str = "<dict>") -> LutDesign:
+    """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
+    with refused_in_one_line(source, kind="a LUT design"):
+        # JSON mode keeps strict types and still turns nested tables into nested configurations.
+        return _ADAPTER.validate_json(json.dumps(values, default=str))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the packaged presets."""
+    folder = files("dovetail.arch") / "presets" / "lut"
+    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
+
+
+def preset(name: str) -> LutDesign:
+    """Load the packaged preset ``name``, such as ``"w2a8-m2n64k4"``."""
+    path = files("dovetail.arch") / "presets" / "lut" / f"{name}.toml"
+    if not path.is_file():
+        raise ConfigError(f"no preset named {name!r}; the presets are {', '.join(presets())}")
+    return lut_design(tomllib.loads(path.read_text()), source=f"preset {name}")
