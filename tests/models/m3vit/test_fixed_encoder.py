@@ -26,3 +26,16 @@ def test_the_output_passes_the_rule_of_edge_moe_s_test_bench(gate: str) -> None:
         chosen = fixed.routing[layer].routing(config.experts)
         same = (np.sort(chosen.experts, axis=1) == np.sort(routing.experts, axis=1)).all(axis=1)
         assert same.mean() > 0.95
+
+
+def test_biases_of_attention_reach_further_than_others() -> None:
+    """fixed<16,7> holds 20, which fixed<16,5> would wrap to -12."""
+    config = replace(TINY, layers=1)
+    weights = seeded_weights(config)
+    block = weights.blocks[0]
+    value = replace(block.value, bias=block.value.bias + np.float32(20))
+    weights = replace(weights, blocks=(replace(block, value=value),))
+    image = photograph(config.dataset.height, config.dataset.width)
+    real, fixed = encode(config, weights, image), fixed_encode(config, weights, image)
+    assert np.square(to_float(fixed.output) - real.output).mean() <= 0.1
+    assert np.square(real.output).mean() > 100

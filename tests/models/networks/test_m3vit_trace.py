@@ -45,6 +45,12 @@ def test_a_real_trace_routes_the_photograph() -> None:
     assert (other[1].experts != routing[1].experts).any()
 
 
+def test_blocks_are_drawn_apart() -> None:
+    routing = routing_of(drawn_trace(TINY, skew=1.0))
+    drawn = {one.experts.tobytes() for one in routing.values()}
+    assert len(drawn) == 6
+
+
 def test_experts_have_as_many_rows_as_their_queues() -> None:
     trace = drawn_trace(TINY, skew=2.0)
     for layer, routing in routing_of(trace).items():
