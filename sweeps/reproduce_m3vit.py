@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
+from dovetail.arch.devices import device
 from dovetail.arch.m3vit.formats import WEIGHT
 from dovetail.arch.m3vit.schedule import schedule_preset
 from dovetail.models.m3vit.config import DATASETS, SMALL, TINY, M3vitConfig
@@ -20,6 +21,8 @@ from dovetail.sweeps.reproduction import ReproductionRow
 
 Figure = dict[str, Any]
 MIB = 1 << 20
+BRAM_BITS, URAM_BITS = 36 << 10, 288 << 10
+"""Of a block RAM and an UltraRAM of an UltraScale+ device (AMD UG573)."""
 CACHE_EXPERTS = 4
 """As many as the buffer of a dense MLP holds: the memory of the published cached scheme."""
 
@@ -113,6 +116,10 @@ def _memory(published: Figure) -> Iterator[ReproductionRow]:
     figure = published["memory_ratio"]
     ours = 1 + difference_mib / figure["reordered_mib"]
     yield _row(published, figure, figure["what"], figure["value"], ours)
+    figure = published["device_memory"]
+    limits = device(figure["device"]).limits
+    bits = limits["bram36"] * BRAM_BITS + limits["uram"] * URAM_BITS
+    yield _row(published, figure, figure["what"], figure["value"], bits / 8 / MIB)
 
 
 def _latencies(
