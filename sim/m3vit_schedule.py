@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arch.dram import Dram
 from dovetail.arch.m3vit.formats import FEATURE, WEIGHT
 from dovetail.arch.m3vit.schedule import ScheduleDesign
 from dovetail.models.m3vit.config import M3vitConfig
@@ -111,6 +112,11 @@ class ScheduleResult:
     @property
     def on_chip_bytes(self) -> int:
         return sum(self.memory_bytes.values())
+
+    def dram_energy_mj(self, memory: Dram) -> float:
+        """Off-chip memory alone: every byte at the price of a read, and standby."""
+        moved_mj = memory.read_pj_per_bit.range.value * 8e-9 * self.dram_bytes
+        return moved_mj + memory.static_w.range.value * self.time_ms
 
     def part_cycles(self) -> dict[Part, int]:
         """Cycles of each part of the encoder, with what it waits for its weights."""

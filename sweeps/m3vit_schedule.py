@@ -159,7 +159,6 @@ def _columns(result: ScheduleResult) -> dict[str, Any]:
     """What is measured of a run."""
     design, config = result.design, result.config
     per_ms = design.clock_mhz * 1e3
-    memory = dram(DRAM)
     queue = break_even_queue(design, config)
     parts = result.part_cycles()
     gate = sum(step.stream_cycles for step in result.steps if step.name == "gate")
@@ -175,8 +174,7 @@ def _columns(result: ScheduleResult) -> dict[str, Any]:
         "weight_bytes": result.weight_bytes,
         "expert_loads": result.misses,
         "platform_mj": result.energy_mj,
-        "dram_mj": memory.read_pj_per_bit.range.value * 8e-9 * result.dram_bytes
-        + memory.static_w.range.value * result.time_ms,
+        "dram_mj": result.dram_energy_mj(dram(DRAM)),
         "queue_length": config.tokens * config.top_k / config.experts,
         "break_even_queue": queue,
         "macs_per_cycle": result.macs / result.cycles,

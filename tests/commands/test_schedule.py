@@ -43,6 +43,18 @@ def test_fields_and_routing_can_be_changed(tmp_path: Path) -> None:
     assert longer["seq"] == 1025
 
 
+def test_tasks_differ_in_routing_alone() -> None:
+    words = ("schedule", "edge-moe-zcu102", "--network", "m3vit-tiny", "--json", "--task")
+    one, other = (json.loads(call(*words, task)[1]) for task in ("segmentation", "depth"))
+    assert one["trace_id"] != other["trace_id"]
+    for part in ("attention", "attention_linear", "dense", "other"):
+        assert one["parts_ms"][part] == other["parts_ms"][part]
+    assert one["platform_mj"] == pytest.approx(14.54 * one["time_ms"])
+    # 11.6 pJ a bit and 0.262 W.
+    dram_mj = 11.6e-12 * 8 * one["dram_bytes"] * 1e3 + 0.262 * one["time_ms"]
+    assert one["dram_mj"] == pytest.approx(dram_mj)
+
+
 def test_a_saved_trace_gives_the_same_and_a_timeline(tmp_path: Path) -> None:
     trace, timeline = tmp_path / "t.npz", tmp_path / "t.json"
     drawn_trace(TINY, skew=0.0).save(trace)
@@ -63,6 +75,8 @@ def test_a_saved_trace_gives_the_same_and_a_timeline(tmp_path: Path) -> None:
         ((*RUN, "--seq", "7"), r"^error: m3vit-tiny: seq=7 must be 1025 \(pascal-context\), 1201 "),
         ((*RUN, "--set", "weight_buffer_bytes=9"), r"^error: q_proj: its matrix of 73728 bytes mu"),
         ((*RUN, "--set", "schedule=lazy"), r"^error: schedule edge-moe-zcu102 with --set schedule"),
+        ((*RUN, "--task", "parts"), r"^error: task='parts' is not one of cityscapes, which has s"),
+        ((*RUN, "--task", "depth", "--skew", "1"), r"^error: --task depth routes the photograph, "),
         (
             ("schedule", "edge-moe-zcu102", "--network", "vit-b-16"),
             r"^error: network 'vit-b-16' has no routing of experts; the networks that have are m3v",

@@ -90,6 +90,17 @@ def test_macs_are_exact() -> None:
             assert result.macs == config.macs
 
 
+def test_a_plain_vit_needs_no_routing() -> None:
+    result = simulate_schedule(EDGE_MOE, TINY.dense(), {})
+    assert result.macs == TINY.dense().macs and result.part_cycles().keys() == {
+        "other",
+        "attention_linear",
+        "attention",
+        "dense",
+    }
+    assert result.memory_bytes["queues"] == result.memory_bytes["gate"] == 0
+
+
 def test_experts_by_hand() -> None:
     """Edge-MoE's loop: each phase takes as long as its load or its computing."""
     config = replace(TINY, experts=4, top_k=1)

@@ -10,6 +10,8 @@ import typer
 from dovetail.commands.design import AsJson, Changes
 from dovetail.commands.workload import Network, Seq
 
+DRAM = "ddr4-2133"
+
 
 def schedule(
     design: Annotated[
@@ -29,6 +31,9 @@ def schedule(
         typer.Option(metavar="S", help="draw routing with popularity 1 / rank^S; 0: balanced"),
     ] = None,
     seed: Annotated[int, typer.Option(help="of drawn routing")] = 0,
+    task: Annotated[
+        str | None, typer.Option(metavar="T", help="whose gates route the photograph")
+    ] = None,
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the steps' timeline for Perfetto")
     ] = None,
@@ -42,15 +47,18 @@ def schedule(
     import time
     from dataclasses import replace
 
+    from dovetail.arch.dram import dram
     from dovetail.arch.m3vit.schedule import schedule_design, schedule_preset
     from dovetail.commands.design import with_changes
     from dovetail.commands.output import print_json, write_text
+    from dovetail.errors import ConfigError
     from dovetail.models.importers import load_workload
     from dovetail.models.m3vit.config import on_tokens
     from dovetail.models.networks.m3vit_trace import (
         config_of,
         drawn_trace,
         named_config,
+        real_trace,
         routing_of,
     )
     from dovetail.sim.m3vit_schedule import break_even_queue, simulate_schedule
@@ -60,17 +68,27 @@ def schedule(
     if change:
         source = f"schedule {design} with --set {' '.join(change)}"
         chosen = schedule_design(with_changes(chosen.to_dict(), change), source=source)
-    if (experts, top_k, skew) == (None, None, None):
-        trace = load_workload(network, seq=seq)
-        config = config_of(trace)
-    else:
+    drawn = (experts, top_k, skew) != (None, None, None)
+    if drawn and task is not None:
+        raise ConfigError(
+            f"--task {task} routes the photograph, and --experts, --top-k and --skew draw routing; "
+            f"leave one or the other out"
+        )
+    if drawn or task is not None:
         config = named_config(network)
+        config = config if seq is None else on_tokens(config, seq)
+    if drawn:
         config = replace(
-            config if seq is None else on_tokens(config, seq),
+            config,
             experts=config.experts if experts is None else experts,
             top_k=config.top_k if top_k is None else top_k,
         )
         trace = drawn_trace(config, skew=skew or 0.0, seed=seed)
+    elif task is not None:
+        trace = real_trace(config, task=task)
+    else:
+        trace = load_workload(network, seq=seq)
+        config = config_of(trace)
     routing = routing_of(trace)
     simulate_schedule(chosen, config, routing)  # compiles
     began = time.perf_counter()
@@ -102,6 +120,7 @@ def schedule(
         "expert_uses": result.uses,
         "break_even_queue": break_even_queue(chosen, config),
         "platform_mj": result.energy_mj,
+        "dram_mj": result.dram_energy_mj(dram(DRAM)),
         "simulation_s": seconds,
     }
     if json:
@@ -131,7 +150,8 @@ def _print(data: dict[str, Any]) -> None:
         ("experts loaded", shown(data["expert_loads"])),
         ("  of uses", shown(data["expert_uses"])),
         ("queue that hides a load, tokens", shown(data["break_even_queue"])),
-        ("published power x time", engineering(data["platform_mj"] * 1e-3, "J")),
+        ("energy, published power x time", engineering(data["platform_mj"] * 1e-3, "J")),
+        (f"energy of DRAM alone, {DRAM}", engineering(data["dram_mj"] * 1e-3, "J")),
     ]
     print(
         f"{data['schedule']} {data['design_id']} on {data['network']}, {data['seq']} tokens, "
