@@ -209,7 +209,8 @@ LONG = FAST._replace(a_bytes=2.25, a_register_bytes=2.25, w_bytes=0.25, w_regist
         (SMALL._replace(l2_bytes=1e5), Problem(1000, 3000, 512, 1)),
         (SMALL._replace(l2_bytes=1e4), Problem(33, 40, 100, 7)),
         (FAST, Problem(1000, 3000, 512, 1)),
-        (LONG, Problem(1000, 3000, 512, 1)),
+        (FAST, Problem(64, 64, 2048, 1)),
+        (LONG._replace(accumulator_bytes=2.0), Problem(1000, 3000, 512, 1)),
         (LONG._replace(registers_per_thread=96), Problem(500, 300, 2000, 1)),
     ],
 )
