@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from dovetail.reports.m3vit_figures import SCHEDULE_NAMES, write_schedule_figures
-from dovetail.sweeps.m3vit_schedule import QUESTIONS, overlap_timeline, table
+from dovetail.sweeps.m3vit_schedule import QUESTIONS, overlap_timeline, platforms, table
 
 TIMELINE, POINTS, PAGE = "timeline.json", "points.csv", "index.html"
 _SHOWN = (
@@ -238,6 +238,8 @@ def _page(frame: pd.DataFrame, figures: dict[str, str]) -> str:
         "<p>Edge-MoE's hardware but for what a question varies. Cycle-approximate: units, ports "
         "and bus beat by beat, without filling pipelines. platform_mj is published power times "
         "latency (the authors' accounting); dram_mj is off-chip memory alone, DDR4-2133.</p>"
+        f"<h2>Beside published platforms, M3ViT-tiny on Cityscapes</h2>"
+        f"{platforms().to_html(index=False, float_format='{:.4g}'.format)}"
         f"<h2>What ping and pong hide</h2>{_inline(figures, 'timeline')}"
         f"<p>The whole image: <code>{TIMELINE}</code>, for ui.perfetto.dev.</p>"
         f"{''.join(body)}\n"

@@ -8,9 +8,11 @@ network's largest matrix in each half.
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.resources import files
 from itertools import product
 from typing import Any, get_args
 
@@ -127,6 +129,23 @@ def table(networks: Sequence[M3vitConfig] = (TINY, SMALL)) -> pd.DataFrame:
     The routing of photographs takes some ten seconds for M3ViT-small.
     """
     return pd.DataFrame([_row(point) for point in points(networks)])
+
+
+def platforms() -> pd.DataFrame:
+    """Published latencies and powers of the same network beside our simulation of Edge-MoE."""
+    text = (files("dovetail.sweeps") / "published" / "m3vit.toml").read_text(encoding="utf-8")
+    published = tomllib.loads(text)["platforms"]
+    design = schedule_preset("edge-moe-zcu102")
+    ours = simulate_schedule(design, TINY, _routing(TINY, "drawn", 0.0))
+    names = [*published["labels"], "Edge-MoE, published", "Edge-MoE, simulated"]
+    frame = pd.DataFrame(
+        {
+            "platform": names,
+            "time_ms": [*published["latency_ms"], published["edge_moe_ms"], ours.time_ms],
+            "watts": [*published["watts"], published["edge_moe_watts"], design.power_w],
+        }
+    )
+    return frame.assign(energy_mj=frame["time_ms"] * frame["watts"])
 
 
 def overlap_timeline() -> dict[str, Any]:

@@ -117,6 +117,22 @@ def test_experts_by_hand() -> None:
     assert (result.misses, result.uses) == (12, 6 * 129)
 
 
+def test_edge_moe_s_parts_by_hand() -> None:
+    """Counts of the source's loops, each part with the loads that nothing hides."""
+    parts = simulate_schedule(EDGE_MOE, TINY, routed(TINY)).part_cycles()
+    assert parts["attention"] == 24 * 2 * 102_168
+    square = 2 * (192 * 12 + 12)  # beats of a 192 x 192 matrix and its biases, two cycles each
+    assert parts["attention_linear"] == 48 * (129 * 144 + square)
+    narrow, wide = 2 * (768 * 12 + 48), 2 * (192 * 48 + 12)
+    assert parts["dense"] == 6 * (2 * 129 * 576 + narrow + wide)
+    token_map = 129 * 24 * 2
+    assert 3 * 129 * 192 * 4 / 57 < token_map  # an addition's three maps fit the bus
+    embedding = 8 * 3 * 16 * 8 * 24
+    norm_parameters, gate_parameters = 2 * 4 * 12, 2 * 192
+    other = embedding + 24 * (token_map + token_map) + 12 * norm_parameters
+    assert parts["other"] == other + 6 * (gate_parameters + token_map)
+
+
 def test_latency_does_not_grow_with_experts_until_loads_do() -> None:
     """M3ViT-small, 4,804 uses a block: 300 a queue at 16 experts, where computing hides loads."""
     cycles, memory, stalls = {}, set(), {}

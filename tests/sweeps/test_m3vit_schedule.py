@@ -11,7 +11,14 @@ import pytest
 from dovetail.models.m3vit.config import TINY
 from dovetail.reports.m3vit_figures import TRACK_NAMES
 from dovetail.reports.m3vit_schedule import answers, write_schedule_report
-from dovetail.sweeps.m3vit_schedule import QUESTIONS, SKEWS, overlap_timeline, points, table
+from dovetail.sweeps.m3vit_schedule import (
+    QUESTIONS,
+    SKEWS,
+    overlap_timeline,
+    platforms,
+    points,
+    table,
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +59,13 @@ def test_skew_helps_caches_and_costs_expert_by_expert_little(frame: pd.DataFrame
     assert ours.max() < 1.2 * ours[0.0] < cached[0.0] / 5
 
 
+def test_platforms_have_the_published_energies() -> None:
+    energies = platforms().set_index("platform")["energy_mj"] * 1e-3
+    assert energies["GPU RTX A6000"] == pytest.approx(1.129, abs=1e-3)
+    assert energies["CPU Xeon 6226R"] == pytest.approx(2.466, abs=1e-3)
+    assert energies["Edge-MoE, published"] == pytest.approx(0.504, abs=1e-3)
+
+
 def test_each_answer_names_its_network(frame: pd.DataFrame) -> None:
     said = answers(frame)
     assert list(said) == list(QUESTIONS)
@@ -69,7 +83,7 @@ def test_the_report_is_one_page_with_figures_table_and_timeline(
     text = page.read_text(encoding="utf-8")
     assert text.count("<svg") == 7 and len(figures) == 14
     assert all(escape(question) in text for question in QUESTIONS.values())
-    assert "<script" not in text and "src=" not in text
+    assert "CPU Xeon 6226R" in text and "<script" not in text and "src=" not in text
     assert len(pd.read_csv(points_csv)) == len(frame)
     events = json.loads(trace.read_text())["traceEvents"]
     names = {event["args"]["name"] for event in events if event["name"] == "thread_name"}
