@@ -8,7 +8,7 @@ authors' Accel-Sim run has ``-gpgpu_kernel_launch_latency 0``, and no published 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from dovetail.arch.gpu_machine import LUT_K, TABLE_ENTRIES, GpuMachine
@@ -23,6 +23,7 @@ from dovetail.sim.gpu_gemm import (
     simulate_gpu_gemm,
 )
 from dovetail.sim.gpu_kernel import Problem
+from dovetail.sim.gpu_steps import steps_of
 
 __all__ = ["GpuKernel", "GpuResult", "Part", "Precompute", "simulate_on_gpu"]
 
@@ -120,90 +121,11 @@ def simulate_on_gpu(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A kernel to be.
-
-    Attributes
-    ----------
-    op : GemmOp or OtherOp
-    feeds : float
-        Activations of GEMMs that it makes; GEMMs side by side share by their results.
-    reads : int
-        Activations that it is the first GEMM to read.
-    """
-
-    op: GemmOp | OtherOp
-    feeds: float
-    reads: int
-
-
-def _steps(trace: Trace) -> list[_Step]:
-    ops: list[GemmOp | OtherOp] = []
-    for op in trace.ops:
-        if not isinstance(op, GemmOp | OtherOp):
-            raise TraceError(
-                f"{op.name}: the GPU model runs GEMMs and the work between them, and this is "
-                f"neither; use a network of linear layers, such as bitnet-3b"
-            )
-        if not (isinstance(op, OtherOp) and op.kind == "bias"):
-            ops.append(op)
-    steps: list[_Step] = []
-    for op in ops:
-        reads = 0
-        if isinstance(op, GemmOp) and not (steps and _share(steps[-1].op, op)):
-            reads = op.m * op.k * op.count
-            for maker, share in _makers(steps, op).items():
-                steps[maker] = replace(steps[maker], feeds=steps[maker].feeds + share * reads)
-        steps.append(_Step(op, 0.0, reads))
-    return steps
-
-
-def _makers(steps: list[_Step], op: GemmOp) -> dict[int, float]:
-    """Which of the steps before ``op`` make what it reads, and what part of it."""
-    last = len(steps) - 1
-    while last >= 0 and _side_by_side(steps[last].op, op):
-        last -= 1
-    if last < 0:
-        return {}
-    results = {}
-    first = last
-    while first >= 0 and (first == last or _together(steps[first].op, steps[first + 1].op)):
-        made = steps[first].op
-        results[first] = made.m * made.n * made.count if isinstance(made, GemmOp) else 1
-        first -= 1
-    return {maker: values / sum(results.values()) for maker, values in results.items()}
-
-
-def _share(first: GemmOp | OtherOp, second: GemmOp) -> bool:
-    """Whether two operators in a row are linear layers on the same activations, as q, k and v."""
-    return (
-        isinstance(first, GemmOp)
-        and first.weights == second.weights == "parameter"
-        and (first.m, first.k) == (second.m, second.k)
-    )
-
-
-def _side_by_side(first: GemmOp | OtherOp, second: GemmOp | OtherOp) -> bool:
-    """Whether neither of two GEMMs reads the other's results: attention of several lengths."""
-    return (
-        isinstance(first, GemmOp)
-        and isinstance(second, GemmOp)
-        and first.weights == second.weights == "activation"
-    )
-
-
-def _together(first: GemmOp | OtherOp, second: GemmOp | OtherOp) -> bool:
-    """Whether what two operators in a row make is read by the same operators."""
-    shared = isinstance(second, GemmOp) and _share(first, second)
-    return shared or _side_by_side(first, second)
-
-
 def _kernels(machine: GpuMachine, trace: Trace, precompute: Precompute) -> Iterator[GpuKernel]:
     tables = machine.core == "lut" and precompute != "none"
     source: Source = "table" if tables else "activation"
     written: Source = "table" if tables and precompute == "fused" else "activation"
-    for step in _steps(trace):
+    for step in steps_of(trace):
         # Everything is written as FP16, but for activations of a GEMM: those are in its format.
         extra_bytes, extra_operations = 0.0, 0.0
         if step.feeds:

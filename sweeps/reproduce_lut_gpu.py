@@ -265,8 +265,8 @@ def _roofline(figure: Figure) -> Iterator[ReproductionRow]:
             lut.operations_per_dram_byte,
             f"{shape}; ours counts what DRAM moves, and L2 keeps the operands of blocks that run "
             f"at once; between L2 and the SMs it is {lut.operations / lut.cost.l2_moved:.0f}, and "
-            f"a block of 256 x 1,024 would have {_block_intensity(lut.machine, 256, 1024):.0f} with "
-            f"what it loads; which traffic the published figure counts is not known",
+            f"a block of 256 x 1,024 has {_block_intensity(lut.machine, 256, 1024):.0f} with what "
+            f"it loads; which traffic the published figure counts is not known",
         ),
         ("W16A16, CUTLASS: kernel, TFLOPs", figure["baseline_tops"], mac.tops, f"{shape}; {bound}"),
     ):
