@@ -83,7 +83,7 @@ def _which(some: list[str], every: Mapping[str, Any]) -> str:
 
 
 def _against_the_paper(
-    spaces: Mapping[str, pd.DataFrame], figure: Mapping[str, Any], multiplier: str | None
+    spaces: Mapping[str, pd.DataFrame], figure: dict[str, Any], multiplier: str | None
 ) -> str:
     """Where a ratio of the paper stands, and how much of ours is the way of multiplying."""
     pe, baseline, paper = figure["pe"], figure["baseline"], figure["value"]
@@ -96,7 +96,7 @@ def _against_the_paper(
     )
     if multiplier is None:
         names = [str(frame["technology"].iloc[0]) for frame in spaces.values()]
-        found = [gains for name in names if (gains := adder_gains(figure, name))]
+        found = [each for name in names if (each := adder_gains(figure, name))]
         return f"{text} {adder_sentence(figure, found)}." if found else text
     shares = ", ".join(
         f"{log(_compared(frame, pe, multiplier).gain) / log(gains[label]):.0%}"
