@@ -40,22 +40,32 @@ def _spread(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     return rows[keep]
 
 
-def energy_parts(rows: pd.DataFrame) -> pd.DataFrame:
+def energy_parts(rows: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFrame:
     """Energy of each component in joules, one row a point, the largest components first.
 
     Components beyond ``MAX_PARTS`` are summed under the name ``others``.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Points.
+    among : DataFrame, optional
+        Points whose mean shares say which components are large, so that the panels of one figure
+        show the same ones; ``rows`` unless given.
     """
-    return _largest(component_columns(rows, "energy", "pj") * 1e-12)
+    return _largest(rows, rows if among is None else among, "energy", "pj") * 1e-12
 
 
-def area_parts(rows: pd.DataFrame) -> pd.DataFrame:
+def area_parts(rows: pd.DataFrame, among: pd.DataFrame | None = None) -> pd.DataFrame:
     """Area of each component in square millimetres, as :func:`energy_parts`."""
-    return _largest(component_columns(rows, "area", "um2") * 1e-6)
+    return _largest(rows, rows if among is None else among, "area", "um2") * 1e-6
 
 
-def _largest(parts: pd.DataFrame) -> pd.DataFrame:
-    parts = parts[parts.sum().sort_values(ascending=False, kind="stable").index]
-    parts = parts.loc[:, parts.sum() > 0].rename(columns=component_name)
+def _largest(rows: pd.DataFrame, among: pd.DataFrame, name: str, unit: str) -> pd.DataFrame:
+    every = component_columns(among, name, unit)
+    shares = every.div(every.sum(axis=1), axis=0).mean()
+    order = shares[shares > 0].sort_values(ascending=False, kind="stable").index
+    parts = component_columns(rows, name, unit)[order].rename(columns=component_name)
     if len(parts.columns) > MAX_PARTS:
         rest = parts.columns[MAX_PARTS - 1 :]
         parts = parts.drop(columns=rest).assign(others=parts[rest].sum(axis=1))
@@ -85,12 +95,12 @@ class Bars:
 
 def energy_bars(study: Study, rows: pd.DataFrame) -> Bars:
     """Energy by component, with the bounds that the prices' uncertainty gives the total."""
-    return _bounded_bars(energy_parts(rows), energy_bounds(rows), ENERGY)
+    return _bounded_bars(energy_parts(rows, study.points), energy_bounds(rows), ENERGY)
 
 
 def area_bars(study: Study, rows: pd.DataFrame) -> Bars:
     """Area by component, with the bounds of the total as in :func:`energy_bars`."""
-    return _bounded_bars(area_parts(rows), area_bounds(rows), AREA)
+    return _bounded_bars(area_parts(rows, study.points), area_bounds(rows), AREA)
 
 
 def _bounded_bars(parts: pd.DataFrame, bounds: pd.DataFrame, quantity: Quantity) -> Bars:

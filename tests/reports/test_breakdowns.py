@@ -3,9 +3,11 @@
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dovetail.arch.engine import GemmEngineConfig
@@ -13,15 +15,20 @@ from dovetail.arch.events import Event
 from dovetail.arch.technology import technology
 from dovetail.errors import StoreError
 from dovetail.reports.breakdowns import (
+    MAX_PARTS,
+    Bars,
+    area_bars,
     area_bounds,
     area_parts,
     bar_points,
     cycle_parts,
+    energy_bars,
     energy_bounds,
     energy_parts,
     operator_table,
 )
 from dovetail.reports.study import Study, component_columns, read_study
+from dovetail.reports.style import PART_COLOURS
 from dovetail.tests.reports.synthetic import LAYERS, SHAPES, TECHNOLOGY
 
 
@@ -38,6 +45,16 @@ def test_parts_add_up(study: Study) -> None:
         totals = parts(rows).sum(axis=1)
         np.testing.assert_allclose(totals, rows[total].astype(float), rtol=1e-12)
     np.testing.assert_allclose(cycle_parts(rows).sum(axis=1), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("bars", [energy_bars, area_bars])
+def test_panels_show_the_same_parts_in_no_more_colours_than_there_are(
+    study: Study, bars: Callable[[Study, pd.DataFrame], Bars]
+) -> None:
+    panels = [bars(study, bar_points(study, title)).parts for title in study.titles]
+    assert len(panels) == 2
+    assert list(panels[0].columns) == list(panels[1].columns)
+    assert len(panels[0].columns) == MAX_PARTS <= len(PART_COLOURS)
 
 
 @pytest.mark.parametrize("total", ["energy_pj", "area_um2"])
