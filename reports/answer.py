@@ -13,7 +13,7 @@ from dovetail.reports.study import (
     STEP_FIELD,
     Study,
     component_columns,
-    word_fields,
+    series_fields,
 )
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
 from dovetail.sweeps.equal_area import BAND
@@ -53,7 +53,7 @@ def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.Dat
     """
     points = study.of(title).assign(array=_array_um2)
     points = points.sort_values(["time_s", "energy_j"], kind="stable")
-    apart = {*word_fields(study.sweep), *SHAPE_FIELDS, STEP_FIELD}
+    apart = {*series_fields(study.sweep), *SHAPE_FIELDS, STEP_FIELD}
     shared = [field for field in study.fields if field not in apart]
     pairs = []
     for _, rows in points.groupby(shared) if shared else [((), points)]:

@@ -18,8 +18,8 @@ from dovetail.reports.study import (
     STEP_FIELD,
     Study,
     records,
+    series_fields,
     value_at,
-    word_fields,
 )
 from dovetail.reports.style import ENERGY, PAGE_INCHES, TIME, Look, Quantity, is_wide
 from dovetail.systems import system
@@ -44,9 +44,9 @@ def best_of_shapes(study: Study, title: str, quantity: Quantity) -> pd.DataFrame
         :data:`LEAST_SHAPES` aspects are left out.
     """
     points = study.of(title)
-    words = word_fields(study.sweep)
+    apart = series_fields(study.sweep)
     for field in system(study.sweep["system"]).error_fields:
-        if field in study.fields and field not in words:
+        if field in study.fields and field not in apart:
             points = points[points[field] == value_at(study.sweep["base"], field)]
     steps = [STEP_FIELD] if STEP_FIELD in study.fields else []
     fields = [*SHAPE_FIELDS, *steps]

@@ -109,7 +109,7 @@ class Study:
 
     def labels(self, rows: pd.DataFrame) -> dict[int, str]:
         """A short label for each of ``rows``: its number, and the settings in which they differ."""
-        words = word_fields(self.sweep)
+        words = series_fields(self.sweep)
         varied = [f for f in self.fields if f not in words and rows[f].nunique(dropna=False) > 1]
         shape = bool(set(SHAPE_FIELDS) & set(varied)) and set(SHAPE_FIELDS) <= set(self.fields)
         groups = []
@@ -216,10 +216,10 @@ def _points(
     front: tuple[int, ...],
 ) -> pd.DataFrame:
     points = everything[everything["status"] == "ok"].copy()
-    words = word_fields(sweep)
+    fields = series_fields(sweep)
     points["series"] = [
-        " ".join(series_name(str(value)) for value in values) or sweep["system"]
-        for values in points[words].itertuples(index=False, name=None)
+        _series(dict(zip(fields, values, strict=True))) or sweep["system"]
+        for values in points[fields].itertuples(index=False, name=None)
     ]
     points["time_s"] = points["time_ms"].astype(float) * 1e-3
     points["energy_j"] = points["energy_pj"].astype(float) * 1e-12
@@ -253,22 +253,31 @@ def _fastest(points: pd.DataFrame, series: list[str]) -> dict[str, int]:
     return {name: numbers[name] for name in series if name in numbers}
 
 
-def word_fields(sweep: dict[str, Any]) -> list[str]:
-    """Fields with words for values, such as ``engine.core``; they tell the series apart."""
-    fields = []
+def series_fields(sweep: dict[str, Any]) -> list[str]:
+    """Fields that tell the series apart.
+
+    Those with words for values, such as ``engine.core``, and what an axis varies together with a
+    word, but for the shape of the array: a core with weights of so many bits is a series.
+    """
+    fields: list[str] = []
     for axis in sweep["axes"]:
-        for at, field in enumerate(axis["fields"]):
-            values = [v[at] if len(axis["fields"]) > 1 else v for v in axis["values"]]
-            if all(isinstance(value, str) for value in values):
-                fields.append(field)
+        names = axis["fields"]
+        rows = [value if len(names) > 1 else [value] for value in axis["values"]]
+        words = [f for at, f in enumerate(names) if all(isinstance(row[at], str) for row in rows)]
+        linked = [f for f in names if f not in (*words, *SHAPE_FIELDS, STEP_FIELD)]
+        fields += [*words, *(linked if words else [])]
     return fields
 
 
 def _series_of_base(sweep: dict[str, Any]) -> str:
-    names = []
-    for field in word_fields(sweep):
-        names.append(series_name(str(value_at(sweep["base"], field))))
-    return " ".join(names)
+    return _series({field: value_at(sweep["base"], field) for field in series_fields(sweep)})
+
+
+def _series(settings: dict[str, Any]) -> str:
+    """``MixPE W4A8``, or with what goes with a word ``LUT INT8, 2 bit weight``."""
+    words = [series_name(value) for value in settings.values() if isinstance(value, str)]
+    others = [setting_text(f, value) for f, value in settings.items() if not isinstance(value, str)]
+    return ", ".join([" ".join(words), *others])
 
 
 def value_at(design: dict[str, Any], field: str) -> Any:

@@ -96,7 +96,7 @@ def test_the_report_has_it_and_one_without_shapes_has_not(
     shaped: Study, study: Study, page: Path
 ) -> None:
     assert has_shapes(shaped) and not has_shapes(study)  # all arrays there are square
-    html = render(shaped, [])
+    html = render(shaped, [], None)
     heading = "The shape of the array"
     assert heading in html and 'id="chart-shapes"' in html
     assert heading not in page.read_text(encoding="utf-8")
@@ -125,3 +125,19 @@ def test_other_formats_do_not_count_however_fast(shaped: Study) -> None:
     title = shaped.titles[0]
     got = best_of_shapes(replace(shaped, points=faster), title, TIME)
     pd.testing.assert_frame_equal(got, best_of_shapes(shaped, title, TIME))
+
+
+def test_what_goes_with_a_word_is_part_of_the_series(tmp_path: Path) -> None:
+    """An axis that varies the group with the core makes two series of one core."""
+    fields = ("engine.core", "engine.rows", "engine.cols", "group")
+    arrays = tuple((*array, group) for array in ARRAYS for group in (32, 128))
+    kept = {k: v for k, v in sweep().axes.items() if k == "engine.port_bits"}
+    definition = replace(sweep(), axes={fields: arrays, **kept})
+    path = write_store(tmp_path / "sweep.sqlite", definition, refuse=lambda _: None)
+    named = read_study(path)
+    assert list(named.series)[0] == "MixPE W4A8, group 128"  # that of the base
+    assert set(named.series) == {
+        f"{core}, group {group}" for core in ("MixPE W4A8", "INT8") for group in (32, 128)
+    }
+    found = best_of_shapes(named, named.titles[0], TIME)
+    assert set(found["series"]) == set(named.series)
