@@ -25,7 +25,8 @@ from dovetail.errors import ConfigError
 from dovetail.models.m3vit.config import DATASETS, SMALL, TINY, M3vitConfig
 from dovetail.models.m3vit.routing import Routing
 from dovetail.models.networks.m3vit_trace import drawn_trace, real_trace, routing_of
-from dovetail.sim.m3vit_schedule import ScheduleResult, break_even_queue, simulate_schedule
+from dovetail.sim.m3vit_plan import break_even_queue
+from dovetail.sim.m3vit_schedule import ScheduleResult, simulate_schedule
 from dovetail.sim.m3vit_timeline import schedule_timeline
 
 DRAM = "ddr4-2133"

@@ -61,7 +61,8 @@ def schedule(
         real_trace,
         routing_of,
     )
-    from dovetail.sim.m3vit_schedule import break_even_queue, simulate_schedule
+    from dovetail.sim.m3vit_plan import break_even_queue
+    from dovetail.sim.m3vit_schedule import simulate_schedule
     from dovetail.sim.m3vit_timeline import schedule_timeline
 
     chosen = schedule_preset(design)
