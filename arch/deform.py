@@ -50,6 +50,10 @@ class DeformEngineConfig:
     window_ports : int
         Beats of a 3 x 3 window that the line buffer gives in a cycle: 1; 3, of different rows; or
         9, with each row in banks of columns.
+    core : str
+        ``depthwise``: each channel of a window meets its own nine weights.  ``full``: a window of
+        ``lanes`` channels meets those of ``lanes`` outputs, ``lanes**2 * 9`` multipliers, without a
+        1x1 convolution; for comparison.
     memory : str
         ``line_buffer``, or ``gather``: each tap of a window is read from DRAM, and the 1x1
         convolution cannot come before the 3x3 in one call.
@@ -64,7 +68,7 @@ class DeformEngineConfig:
     line_row_bytes : int
         Longest row of the line buffer: width times channels.
     pointwise_weight_bytes : int
-        Weights of the 1x1 convolution, four bits each.
+        Weights of the 1x1 convolution, four bits each; of the 3x3 one with a full core.
     pixel_buffer_bytes : int
         Ring of pixels that wait for the 1x1 array; a power of two.
     max_channels : int
@@ -79,6 +83,7 @@ class DeformEngineConfig:
     lanes: PositiveInt = 16
     bound: Annotated[int, Field(gt=0, le=31)] = 7
     window_ports: Literal[1, 3, 9] = 3
+    core: Literal["depthwise", "full"] = "depthwise"
     memory: Literal["line_buffer", "gather"] = "line_buffer"
     gather_bursts: Annotated[int, Field(gt=0, le=16)] = 1
     packed_products: bool = False
@@ -98,6 +103,10 @@ class DeformEngineConfig:
                 f"lanes={self.lanes} must be a power of two from 2 to 64; "
                 f"set it to {min(64, max(2, power_of_two(self.lanes)))}"
             )
+        if self.core == "full" and self.packed_products:
+            raise ValueError(
+                "packed_products belongs to the 1x1 array, which core=full has not; set it to false"
+            )
         if not is_power_of_two(self.pixel_buffer_bytes) or self.pixel_beats < 2:
             raise ValueError(
                 f"pixel_buffer_bytes={self.pixel_buffer_bytes} must be a power of two that holds "
@@ -108,6 +117,11 @@ class DeformEngineConfig:
             raise ValueError(
                 "memory=gather has a memory for each tap and no line buffer; set window_ports to 9 "
                 "and lead to exact"
+            )
+        if self.core == "full" and not self.full_words:
+            raise ValueError(
+                f"pointwise_weight_bytes={self.pointwise_weight_bytes} cannot hold the weights of "
+                f"one window; set it to at least {self.lanes**2 * TAPS * WEIGHT_BITS // 8}"
             )
         for name, unit in (
             ("line_row_bytes", self.lanes),
@@ -145,6 +159,17 @@ class DeformEngineConfig:
     def pointwise_words(self) -> int:
         """Words of ``lanes`` x ``lanes`` weights, one for each cycle of a pixel."""
         return self.pointwise_weight_bytes * 8 // (self.lanes * self.lanes * WEIGHT_BITS)
+
+    @property
+    def full_words(self) -> int:
+        """Words of nine times as many weights, one for each window of a full core."""
+        return self.pointwise_words // TAPS
+
+    @property
+    def weight3_beats_per_word(self) -> int:
+        """Of the nine weights of each channel; for a full core of each pair of channels."""
+        channels = self.lanes if self.core == "full" else 1
+        return -(-TAPS * channels * WEIGHT_BITS // ACTIVATION_BITS)
 
     @property
     def max_groups(self) -> int:
@@ -188,6 +213,8 @@ class DeformEngineConfig:
     @property
     def peak_macs_per_cycle(self) -> int:
         """Of the 1x1 array and the 3x3 unit together."""
+        if self.core == "full":
+            return self.lanes * self.lanes * TAPS
         return self.lanes * self.lanes + self.lanes * TAPS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dovetail.arch.deform import ACTIVATION_BITS, TAPS, WEIGHT_BITS, DeformEngineConfig
+from dovetail.arch.deform import TAPS, DeformEngineConfig
 from dovetail.errors import ConfigError
 
 MOST_PIXELS = (1 << 12) - 1
@@ -26,6 +26,8 @@ class DeformCall:
         Equal without ``pointwise``.  Channels are padded to whole beats.
     pointwise, depthwise : bool
         Which convolutions run; one at least.
+    full : bool
+        The 3x3 convolution sums over all input channels; of engines with a full core.
     stride : int
         Of the 3x3 convolution, whose padding is 1: output row r stands over input row
         ``stride * r``.
@@ -42,6 +44,7 @@ class DeformCall:
     out_channels: int
     pointwise: bool = True
     depthwise: bool = True
+    full: bool = False
     stride: Literal[1, 2] = 1
     deform: bool = False
     relu1: bool = True
@@ -61,7 +64,8 @@ class DeformCall:
 
     @property
     def depthwise_macs(self) -> int:
-        return self.out_height * self.out_width * self.out_channels * TAPS * self.depthwise
+        channels = self.out_channels * (self.in_channels if self.full else 1)
+        return self.out_height * self.out_width * channels * TAPS * self.depthwise
 
     @property
     def macs(self) -> int:
@@ -86,8 +90,8 @@ class DeformDescriptor:
     height, width, pixels, out_height, out_width : int
     in_groups, out_groups : int
         Beats of a pixel before and after the 1x1 convolution.
-    row_beats : int
-        Beats of a row of the image before the 3x3 convolution.
+    image_groups, row_beats : int
+        Beats of a pixel and of a row before the 3x3 convolution.
     stride2, pointwise, depthwise, deform, relu1, relu3 : int
         Flags.
     weight1_beats, quant1_beats, weight3_beats, quant3_beats, offset_beats, feature_beats : int
@@ -107,6 +111,7 @@ class DeformDescriptor:
     out_width: int
     in_groups: int
     out_groups: int
+    image_groups: int
     row_beats: int
     stride2: int
     pointwise: int
@@ -139,7 +144,13 @@ def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
             return f"{name}={getattr(call, name)} must be at most {MOST_PIXELS}; split the call"
     if not (call.pointwise or call.depthwise):
         return "a call without pointwise and depthwise computes nothing; set one of them"
-    if not call.pointwise and call.in_channels != call.out_channels:
+    if call.full and (call.pointwise or not call.depthwise):
+        return "full belongs to a 3x3 convolution alone; unset pointwise and set depthwise"
+    if call.depthwise and call.full != (config.core == "full"):
+        return f"full={call.full} does not fit an engine of core={config.core}; change one of them"
+    if call.pointwise and config.core == "full":
+        return "an engine of core=full has no 1x1 convolution; use one of core=depthwise"
+    if not (call.pointwise or call.full) and call.in_channels != call.out_channels:
         return (
             f"in_channels={call.in_channels} and out_channels={call.out_channels} differ, and "
             f"without pointwise nothing changes their number; make them equal"
@@ -150,6 +161,17 @@ def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
         return "stride 2 and deform belong to the 3x3 convolution; set depthwise, or leave them out"
     lanes = config.lanes
     groups_in, groups_out = call.in_groups(lanes), call.out_groups(lanes)
+    if call.full and groups_in > config.max_groups:
+        return (
+            f"in_channels={call.in_channels} exceeds max_channels={config.max_channels}; use a "
+            f"larger engine"
+        )
+    if call.full and groups_in * groups_out > config.full_words:
+        return (
+            f"9 x in_channels={call.in_channels} x out_channels={call.out_channels} weights "
+            f"exceed pointwise_weight_bytes={config.pointwise_weight_bytes}; split the call by "
+            f"output channels"
+        )
     if groups_out > config.max_groups:
         return (
             f"out_channels={call.out_channels} exceeds max_channels={config.max_channels}; split "
@@ -174,10 +196,14 @@ def call_problem(config: DeformEngineConfig, call: DeformCall) -> str | None:
         )
     if call.depthwise and not gathers:
         columns = -(-call.width // config.column_banks)
-        if call.width * groups_out > config.row_beats or columns * groups_out > config.bank_beats:
+        groups = groups_in if call.full else groups_out
+        if call.width * groups > config.row_beats or columns * groups > config.bank_beats:
+            name, cure = "out_channels", "split the call by output channels"
+            if call.full:
+                name, cure = "in_channels", "use a larger buffer"
             return (
-                f"a row of width={call.width} pixels of out_channels={call.out_channels} exceeds "
-                f"line_row_bytes={config.line_row_bytes}; split the call by output channels"
+                f"a row of width={call.width} pixels of {name}={getattr(call, name)} exceeds "
+                f"line_row_bytes={config.line_row_bytes}; {cure}"
             )
     if call.deform and call.out_height * call.out_width > config.offset_buffer_bytes:
         return (
@@ -201,7 +227,8 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
     lanes = config.lanes
     groups_in, groups_out = call.in_groups(lanes), call.out_groups(lanes)
     quant = 4 * groups_out  # two bytes of scale, two of bias
-    weight3 = -(-TAPS * WEIGHT_BITS // ACTIVATION_BITS)
+    image_groups = groups_out if call.pointwise else groups_in
+    weight3 = config.weight3_beats_per_word * (groups_in if call.full else 1)
     beats = {
         "weight1": groups_in * groups_out * config.weight1_beats_per_word * call.pointwise,
         "quant1": quant * call.pointwise,
@@ -224,7 +251,8 @@ def describe_call(config: DeformEngineConfig, call: DeformCall) -> DeformDescrip
         out_width=call.out_width,
         in_groups=groups_in,
         out_groups=groups_out,
-        row_beats=call.width * groups_out,
+        image_groups=image_groups,
+        row_beats=call.width * image_groups,
         stride2=int(call.stride == 2),
         pointwise=int(call.pointwise),
         depthwise=int(call.depthwise),

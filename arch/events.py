@@ -51,7 +51,9 @@ class Event(StrEnum):
     REQUANTISE = "requantise"  # one sum scaled, biased and clamped to 8 bits
     LINE_READ = "line_read"  # one row of the line buffer read: a beat of channels of one pixel
     LINE_WRITE = "line_write"  # one such beat written
-    WINDOW_WEIGHT_READ = "window_weight_read"  # nine weights for each lane
+    TAP_READ = "tap_read"  # one memory of the tap store read: a beat of one tap
+    TAP_WRITE = "tap_write"
+    WINDOW_WEIGHT_READ = "window_weight_read"  # the weights that one window meets
     WINDOW_WEIGHT_WRITE = "window_weight_write"
     OFFSET_READ = "offset_read"  # one beat of offsets
     OFFSET_WRITE = "offset_write"
@@ -76,6 +78,8 @@ _DEFORM_ONLY = frozenset(
         Event.REQUANTISE,
         Event.LINE_READ,
         Event.LINE_WRITE,
+        Event.TAP_READ,
+        Event.TAP_WRITE,
         Event.WINDOW_WEIGHT_READ,
         Event.WINDOW_WEIGHT_WRITE,
         Event.OFFSET_READ,

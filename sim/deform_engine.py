@@ -69,7 +69,7 @@ def simulate_call(
     descriptor = describe_call(config, call)
     where = _offsets(config, call, offsets)
     times, taps = _run(config, call, descriptor, where, _NO_LOG)
-    reads = taps
+    reads = 0
     if call.depthwise and config.memory == "line_buffer":
         reads = count_line_reads(call.height, call.width, call.stride, config.window_ports, where)
     return DeformResult(call=call, events=_events(config, call, descriptor, times, reads, taps))
@@ -126,6 +126,7 @@ def _run(
         stride=call.stride,
         pointwise=call.pointwise,
         depthwise=call.depthwise,
+        full=call.full,
         bound=config.bound,
         public_lead=config.lead == "public",
         steps=config.steps,
@@ -148,10 +149,18 @@ def _events(
 ) -> dict[Event, int]:
     lanes, outputs = config.lanes, d.out_height * d.out_width
     # Beats after the 1x1 convolution, and how many k of it entered the array.
-    middle = d.pixels * d.out_groups
+    middle = d.pixels * d.image_groups
     entered = middle * d.in_groups * d.pointwise
-    windows = outputs * d.out_groups * d.depthwise
-    requantised = middle * d.pointwise + windows
+    windows = outputs * d.image_groups * d.depthwise
+    products, results = lanes * TAPS, outputs * d.out_groups * d.depthwise
+    if call.full:
+        windows *= d.out_groups
+        products *= lanes
+    requantised = middle * d.pointwise + results
+    stored = outputs * d.image_groups * TAPS if call.full else 0
+    if config.memory == "gather":
+        stored = taps * d.image_groups
+    lines = d.depthwise * (config.memory == "line_buffer")
     return dict.fromkeys(Event, 0) | {
         Event.CYCLE: times.cycles,
         Event.STREAM: times.stream,
@@ -166,15 +175,17 @@ def _events(
         Event.WEIGHT_WRITE: d.weight1_beats,
         Event.SCALE_READ: requantised,
         Event.SCALE_WRITE: d.quant1_beats + d.quant3_beats,
-        Event.WINDOW_OP: windows * lanes * TAPS,
+        Event.WINDOW_OP: windows * products,
         Event.REQUANTISE: requantised * lanes,
-        Event.LINE_READ: line_reads * d.out_groups,
-        Event.LINE_WRITE: taps * d.out_groups if taps else middle * d.depthwise,
+        Event.LINE_READ: line_reads * d.image_groups,
+        Event.LINE_WRITE: middle * lines,
+        Event.TAP_READ: stored * (d.out_groups if call.full else 1),
+        Event.TAP_WRITE: stored,
         Event.WINDOW_WEIGHT_READ: windows,
         Event.WINDOW_WEIGHT_WRITE: d.weight3_beats,
         Event.OFFSET_READ: d.offset_beats,
         Event.OFFSET_WRITE: d.offset_beats,
         Event.DRAM_READ: sum(getattr(d, f"{name}_beats") for name in SECTIONS)
-        + taps * d.out_groups,
+        + taps * d.image_groups,
         Event.DRAM_WRITE: d.output_beats,
     }

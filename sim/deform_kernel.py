@@ -27,6 +27,8 @@ _POINTWISE_OUT = POINTWISE_CYCLES + REQUANTISE_CYCLES + 1
 _WINDOW_OUT = WINDOW_CYCLES + REQUANTISE_CYCLES + 1
 # From a window of gathered taps, which needs no address.
 _GATHER_OUT = _WINDOW_OUT - WINDOW_ADDRESS_CYCLES
+# From a pixel's last step until its windows can be read from the tap store: address, memory, store.
+_STORE_READY = WINDOW_ADDRESS_CYCLES + 2
 # From a pixel's last step until the line buffer's writer sees that it is read.
 _READ_SEEN = WINDOW_ADDRESS_CYCLES + 1
 
@@ -41,6 +43,7 @@ class CallShape(NamedTuple):
     stride: int
     pointwise: bool
     depthwise: bool
+    full: bool
     bound: int
     public_lead: bool
     steps: int
@@ -88,6 +91,7 @@ def run_call(
 
     height, width, stride = shape.height, shape.width, shape.stride
     in_groups, out_groups, bound = shape.in_groups, shape.out_groups, shape.bound
+    image_groups = out_groups if shape.pointwise else in_groups
     ahead = bound + 1
     out_width = (width + stride - 1) // stride
     out_height = (height + stride - 1) // stride
@@ -109,6 +113,9 @@ def run_call(
     stored = np.empty(pixels if shape.depthwise else 0, dtype=np.int64)
     seen = np.empty(out_height * out_width if shape.depthwise else 0, dtype=np.int64)
     reader_end = 1
+    # Windows of a full core, of which the tap store holds two pixels.
+    windows_end = 1
+    freed_half = np.zeros(2, dtype=np.int64)
     last_write = 0
 
     row = 0
@@ -170,7 +177,7 @@ def run_call(
                     passes += 1
                 freed[pixel] = array_end - 1
             else:
-                line_at = max(line_at + 1, gate) + out_groups - 1
+                line_at = max(line_at + 1, gate) + image_groups - 1
             if shape.depthwise:
                 stored[pixel] = line_at + 1
             pixel += 1
@@ -180,15 +187,31 @@ def run_call(
                 row += 1
         if shape.depthwise:
             start = max(reader_end, stored[need - 1])
-            if not shape.pointwise:
+            if shape.full and k >= 2:
+                start = max(start, freed_half[k % 2] + 1)
+            if not (shape.pointwise or shape.full):
                 stall_activations += start - max(reader_end, turn) if start > reader_end else 0
-            reader_end = start + out_groups * shape.steps
+            reader_end = start + image_groups * shape.steps
             seen[k] = reader_end - 1 + _READ_SEEN
-            if log:
+            if shape.full:
+                ready = reader_end - 1 + _STORE_READY
+                start = windows_end
+                if ready > start:
+                    stall_activations += ready - max(start, turn)
+                    start = ready
+                windows_end = start + in_groups * out_groups
+                freed_half[k % 2] = windows_end - 1
+                if log:
+                    for group in range(out_groups):
+                        end = start + (group + 1) * in_groups - 1
+                        written[k * out_groups + group] = end + _POINTWISE_OUT
+            elif log:
                 for group in range(out_groups):
                     end = start + (group + 1) * shape.steps - 1
                     written[k * out_groups + group] = end + _WINDOW_OUT
-    if shape.depthwise:
+    if shape.full:
+        last_write = windows_end - 1 + _POINTWISE_OUT
+    elif shape.depthwise:
         last_write = reader_end - 1 + _WINDOW_OUT
     else:
         last_write = line_at
@@ -196,6 +219,9 @@ def run_call(
     if shape.pointwise:
         stream = passes * in_groups
         drain = last_write - (array_end - 1)
+    elif shape.full:
+        stream = outputs * in_groups * out_groups
+        drain = last_write - (windows_end - 1)
     else:
         stream = outputs * out_groups * shape.steps
         drain = last_write - (reader_end - 1)
@@ -235,7 +261,11 @@ def run_gather(
         else:
             turn += 1
     height, width, stride = shape.height, shape.width, shape.stride
-    groups = shape.out_groups
+    groups = shape.in_groups
+    # How many windows give a result, and how many a pixel has.
+    summed = groups if shape.full else 1
+    windows = groups * shape.out_groups if shape.full else groups
+    out = _POINTWISE_OUT if shape.full else _GATHER_OUT
     log = written.size > 0
     ask = turn + 1  # the next cycle of whoever asks for taps
     arrived = 0  # last beat that was taken
@@ -270,15 +300,16 @@ def run_gather(
                 stall_activations += ready - max(start, turn)
                 start = ready
             if log:
-                for group in range(groups):
-                    written[pixel * groups + group] = start + group + _GATHER_OUT
-            reader_end = start + groups
+                for group in range(shape.out_groups):
+                    end = start + (group + 1) * summed - 1
+                    written[pixel * shape.out_groups + group] = end + out
+            reader_end = start + windows
             freed[pixel % 2] = reader_end - 1
             pixel += 1
-    last_write = reader_end - 1 + _GATHER_OUT
+    last_write = reader_end - 1 + out
     times = CallTimes(
         last_write,
-        pixel * groups,
+        pixel * windows,
         turn - 1,
         stall_activations,
         0,

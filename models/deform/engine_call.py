@@ -32,8 +32,9 @@ class LayerOperands:
 
     Attributes
     ----------
-    weights : int8, shape (out_channels, in_channels) or (out_channels, 3, 3)
-        Of the 1x1 and of the 3x3 depthwise convolution; each -8 to 7.
+    weights : int8
+        Shape (out_channels, in_channels) of the 1x1 convolution, (out_channels, 3, 3) of the 3x3
+        depthwise one, (out_channels, in_channels, 3, 3) of a full one; each -8 to 7.
     scale, bias : int16, shape (out_channels,)
     """
 
@@ -100,8 +101,12 @@ def run_call(
         if offsets is None:
             offsets = np.ones((call.out_height, call.out_width), dtype=np.uint8)
         taps = windows(values, offsets, stride=call.stride).astype(np.int64)
-        weights = layer.weights.reshape(-1, TAPS).astype(np.int64)
-        sums = np.einsum("tyxc,ct->yxc", taps, weights)
+        if call.full:
+            weights = layer.weights.reshape(*layer.weights.shape[:2], TAPS).astype(np.int64)
+            sums = np.einsum("tyxi,oit->yxo", taps, weights, optimize=True)
+        else:
+            weights = layer.weights.reshape(-1, TAPS).astype(np.int64)
+            sums = np.einsum("tyxc,ct->yxc", taps, weights)
         values = requantise(sums, layer.scale, layer.bias, relu=call.relu3)
     return values
 
@@ -109,9 +114,10 @@ def run_call(
 def check_operands(call: DeformCall, operands: CallOperands, *, bound: int) -> None:
     """Raise where ``operands`` are not those of ``call``; see :func:`run_call`."""
     _check_array(operands.image, "image", np.int8, (call.height, call.width, call.in_channels))
+    window = (call.in_channels, 3, 3) if call.full else (3, 3)
     for name, layer, shape in (
         ("pointwise", operands.pointwise, (call.out_channels, call.in_channels)),
-        ("depthwise", operands.depthwise, (call.out_channels, 3, 3)),
+        ("depthwise", operands.depthwise, (call.out_channels, *window)),
     ):
         _check_presence(f"{name} operands", layer is not None, name, getattr(call, name))
         if layer is not None:

@@ -33,7 +33,8 @@ def pack_operands(
         parts.append(_pointwise_weights(operands.pointwise.weights, lanes))
         parts.append(_quant(operands.pointwise, channels, lanes))
     if operands.depthwise is not None:
-        parts.append(_depthwise_weights(operands.depthwise.weights, channels, lanes))
+        pack = _full_weights if call.full else _depthwise_weights
+        parts.append(pack(operands.depthwise.weights, channels, lanes))
         parts.append(_quant(operands.depthwise, channels, lanes))
     if operands.offsets is not None:
         parts.append(_whole_beats(operands.offsets.reshape(-1), lanes))
@@ -88,6 +89,15 @@ def _depthwise_weights(weights: NDArray[np.int8], channels: int, lanes: int) -> 
     padded = np.pad(weights.reshape(-1, TAPS), ((0, channels - weights.shape[0]), (0, 0)))
     groups = padded.reshape(-1, lanes, TAPS).transpose(0, 2, 1).reshape(channels // lanes, -1)
     return np.concatenate([_whole_beats(_nibbles(group), lanes) for group in groups])
+
+
+def _full_weights(weights: NDArray[np.int8], channels: int, lanes: int) -> NDArray[np.uint8]:
+    """Words as of the 1x1 convolution; in each output lane the taps, input lanes fastest."""
+    inputs = weights.shape[1]
+    extra = ((0, channels - weights.shape[0]), (0, -inputs % lanes), (0, 0))
+    padded = np.pad(weights.reshape(*weights.shape[:2], TAPS), extra)
+    groups = padded.reshape(channels // lanes, lanes, -1, lanes, TAPS)
+    return _nibbles(groups.transpose(0, 2, 1, 4, 3).reshape(-1))
 
 
 def _quant(layer: LayerOperands, channels: int, lanes: int) -> NDArray[np.uint8]:

@@ -21,7 +21,8 @@ def random_call_operands(call: DeformCall, *, bound: int, rng: np.random.Generat
         shape: tuple[int, ...] = (call.out_channels, call.in_channels)
         pointwise = _layer(shape, rng=rng)
     if call.depthwise:
-        depthwise = _layer((call.out_channels, 3, 3), rng=rng)
+        window = (call.in_channels, 3, 3) if call.full else (3, 3)
+        depthwise = _layer((call.out_channels, *window), rng=rng)
     if call.deform:
         size = (call.out_height, call.out_width)
         offsets = rng.integers(0, bound, size=size, dtype=np.uint8, endpoint=True)

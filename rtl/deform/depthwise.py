@@ -25,7 +25,12 @@ from dovetail.rtl.deform.window_reader import window_step
 from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 
-__all__ = ["Depthwise"]
+__all__ = ["Depthwise", "tap_of_step"]
+
+
+def tap_of_step(config: DeformEngineConfig, tap: int) -> tuple[int, int]:
+    """Port and step with which a tap comes: of three ports each step is a column of rows."""
+    return {1: (0, tap), 3: divmod(tap, 3), 9: (tap, 0)}[config.window_ports]
 
 
 class Depthwise(wiring.Component):
@@ -69,7 +74,7 @@ class Depthwise(wiring.Component):
             "deform_weights3",
             WordMemory(
                 words=config.max_groups,
-                beats=-(-TAPS * WEIGHT_BITS // ACTIVATION_BITS),
+                beats=config.weight3_beats_per_word,
                 beat_bits=beat,
             ),
         )
@@ -114,10 +119,8 @@ class Depthwise(wiring.Component):
         m.d.sync += [later.eq(sooner) for sooner, later in pairwise(stages)]
         reading, arriving, _, multiplied, summed = stages
         window = [Signal(beat, name=f"tap_{tap}") for tap in range(TAPS)]
-        ports = config.window_ports
         for tap in range(TAPS):
-            # Three ports give a column of three rows a step, nine all, one a tap.
-            port, turn = {1: (0, tap), 3: divmod(tap, 3), 9: (tap, 0)}[ports]
+            port, turn = tap_of_step(config, tap)
             with m.If(arriving.valid & (arriving.step == turn)):
                 m.d.sync += window[tap].eq(self.taps.word_select(port, beat))
         nibbles = Signal(TAPS * lanes * WEIGHT_BITS)

@@ -9,23 +9,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.deform import TAPS, DeformEngineConfig
 from dovetail.arch.events import DEFORM_EVENTS, Event
-from dovetail.rtl.deform.depthwise import Depthwise
+from dovetail.rtl.deform.depthwise import Depthwise, tap_of_step
 from dovetail.rtl.deform.descriptor import ADDRESS_BITS, DESCRIPTOR, READ_COMMAND
+from dovetail.rtl.deform.full import FullUnit
 from dovetail.rtl.deform.gather import Gather
 from dovetail.rtl.deform.line_buffer import LineBuffer
 from dovetail.rtl.deform.line_writer import LineWriter
 from dovetail.rtl.deform.loader import Loader
 from dovetail.rtl.deform.offsets import Offsets
-from dovetail.rtl.deform.pointwise import Pointwise
+from dovetail.rtl.deform.pointwise import Pointwise, pointwise_ports
 from dovetail.rtl.deform.requantise import RequantiseLane
-from dovetail.rtl.deform.window_reader import WindowReader
+from dovetail.rtl.deform.tap_store import TapStore
+from dovetail.rtl.deform.window_reader import WindowReader, window_step
 from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.verilog import verilog
@@ -37,14 +39,18 @@ COUNTER_BITS = 48
 
 @dataclass(frozen=True, kw_only=True)
 class _Windows:
-    """What gives windows to the 3x3 unit: its walk, taps, and counts."""
+    """What gives windows: who walks the pixels, who issues windows, and what is counted."""
 
-    reader: Any
-    taps: Any
+    walk: Any
+    source: Any
     advance: Any
     lines_ready: Any
-    writes: Any
-    reads: Any
+    events: dict[Event, Any]
+
+
+def _store_events(store: Any) -> dict[Event, Any]:
+    writes = sum(store.write[tap] for tap in range(TAPS))
+    return {Event.TAP_READ: store.reads, Event.TAP_WRITE: writes}
 
 
 class DeformEngine(wiring.Component):
@@ -84,15 +90,22 @@ class DeformEngine(wiring.Component):
             "deform_quant",
             WordMemory(words=config.max_groups, beats=4, beat_bits=config.port_bits),
         )
-        self._pointwise = Pointwise(config, requantise, quant)
-        self._depthwise = Depthwise(config, requantise, quant)
-        self._offsets = Leaf("deform_offsets", Offsets(config))
-        if config.memory == "gather":
-            self._own: tuple[Leaf, ...] = (self._offsets,)
+        self._pointwise: Pointwise | None = None
+        if config.core == "full":
+            self._unit: Any = FullUnit(config, requantise, quant)
         else:
+            self._pointwise = Pointwise(config, requantise, quant)
+            self._unit = Depthwise(config, requantise, quant)
+        self._offsets = Leaf("deform_offsets", Offsets(config))
+        own = [self._offsets]
+        if config.memory == "line_buffer":
             self._lines = Leaf("deform_line_buffer", LineBuffer(config))
             self._reader = Leaf("deform_window_reader", WindowReader(config))
-            self._own = (self._offsets, self._lines, self._reader)
+            own += [self._lines, self._reader]
+        if config.memory == "gather" or config.core == "full":
+            self._store = Leaf("deform_tap_store", TapStore(config))
+            own.append(self._store)
+        self._own = tuple(own)
         beat = data.StructLayout({"address": ADDRESS_BITS, "data": config.port_bits})
         members: dict[str, Any] = {
             "start": In(stream.Signature(DESCRIPTOR)),
@@ -107,15 +120,19 @@ class DeformEngine(wiring.Component):
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (*self._pointwise.leaves, *self._depthwise.leaves, *self._own)
+        first = self._pointwise.leaves if self._pointwise else ()
+        return (*first, *self._unit.leaves, *self._own)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
         config = self._config
         m.submodules.loader = loader = Loader(port_bits=config.port_bits)
-        m.submodules.pointwise = pointwise = self._pointwise
+        if self._pointwise:
+            m.submodules.pointwise = pointwise = self._pointwise
+        else:  # nothing drives its outputs
+            pointwise = wiring.Signature(pointwise_ports(config)).flip().create(path=("pointwise",))
         offsets = _placed(m, self._offsets, "offsets")
-        m.submodules.depthwise = depthwise = self._depthwise
+        m.submodules.unit = unit = self._unit
 
         descriptor = Signal(DESCRIPTOR)
         d: Any = descriptor
@@ -126,7 +143,7 @@ class DeformEngine(wiring.Component):
             m.d.sync += [descriptor.eq(self.start.payload), self.busy.eq(1)]
         with m.Elif(finished):
             m.d.sync += self.busy.eq(0)
-        for part in (loader, pointwise, offsets, depthwise):
+        for part in (loader, pointwise, offsets, unit):
             m.d.comb += [part.descriptor.eq(descriptor), part.start.eq(go)]
 
         # Read data: preloaded sections, then features to the first unit that the call has.
@@ -139,8 +156,8 @@ class DeformEngine(wiring.Component):
             self.read.ready.eq(loader.read.ready),
             pointwise.preload.eq(loader.preload[0:2]),
             pointwise.preload_data.eq(loader.data),
-            depthwise.preload.eq(loader.preload[2:4]),
-            depthwise.preload_data.eq(loader.data),
+            unit.preload.eq(loader.preload[2:4]),
+            unit.preload_data.eq(loader.data),
             offsets.write.eq(loader.preload[4]),
             offsets.write_data.eq(loader.data),
             offsets.loaded.eq(~loader.loading),
@@ -148,28 +165,20 @@ class DeformEngine(wiring.Component):
             pointwise.i.valid.eq(loader.features.valid & d.pointwise),
         ]
         if config.memory == "gather":
-            windows = self._gather(m, go, descriptor, loader, pointwise)
+            windows = self._gather(m, go, descriptor, loader, pointwise, unit)
         else:
-            windows = self._line_buffer(m, go, descriptor, loader, pointwise)
-        reader: Any = windows.reader
-        m.d.comb += [
-            reader.offset.eq(offsets.offset),
-            offsets.advance.eq(windows.advance),
-            reader.room.eq(depthwise.room),
-            depthwise.begin.eq(reader.begin),
-            depthwise.step.eq(reader.step),
-            depthwise.taps.eq(windows.taps),
-        ]
+            windows = self._line_buffer(m, go, descriptor, loader, pointwise, unit)
+        m.d.comb += [windows.walk.offset.eq(offsets.offset), offsets.advance.eq(windows.advance)]
 
         # Results go to DRAM in the order in which they are made.
         written = Signal(ADDRESS_BITS)
         out: Any = self.write.payload
         accepted = Signal()
         m.d.comb += [
-            self.write.valid.eq(Mux(d.depthwise, depthwise.o.valid, pointwise.o.valid)),
+            self.write.valid.eq(Mux(d.depthwise, unit.o.valid, pointwise.o.valid)),
             out.address.eq(d.output_address + written),
-            out.data.eq(Mux(d.depthwise, depthwise.o.payload, pointwise.o.payload)),
-            depthwise.o.ready.eq(self.write.ready),
+            out.data.eq(Mux(d.depthwise, unit.o.payload, pointwise.o.payload)),
+            unit.o.ready.eq(self.write.ready),
             pointwise.o.ready.eq(Mux(d.depthwise, windows.lines_ready, self.write.ready)),
             accepted.eq(self.write.valid & self.write.ready),
             finished.eq(accepted & (written == d.output_beats - 1)),
@@ -178,11 +187,11 @@ class DeformEngine(wiring.Component):
             m.d.sync += written.eq(written + 1)
         with m.If(go):
             m.d.sync += written.eq(0)
-        self._count(m, go, d, loader, pointwise, windows, offsets, depthwise)
+        self._count(m, go, d, loader, pointwise, windows, offsets, unit)
         return m
 
     def _line_buffer(
-        self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any
+        self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any, unit: Any
     ) -> _Windows:
         """Features, or what the 1x1 convolution makes of them, into the line buffer."""
         d = descriptor
@@ -206,22 +215,89 @@ class DeformEngine(wiring.Component):
             lines.write_data.eq(writer.write_data),
             lines.read.eq(reader.read),
         ]
+        source: Any = reader
+        if self._config.core == "full":
+            source = store = self._tap_store(m, go, descriptor, unit)
+            self._store_windows(m, descriptor, reader, lines, store)
+        else:
+            m.d.comb += [
+                reader.room.eq(unit.room),
+                unit.begin.eq(reader.begin),
+                unit.step.eq(reader.step),
+                unit.taps.eq(lines.taps),
+            ]
         return _Windows(
-            reader=reader,
-            taps=lines.taps,
+            walk=reader,
+            source=source,
             advance=reader.pixel_last,
             lines_ready=writer.i.ready,
-            writes=writer.write,
-            reads=lines.reads,
+            events={
+                Event.LINE_WRITE: writer.write,
+                Event.LINE_READ: lines.reads,
+                **(_store_events(source) if source is not reader else {}),
+            },
         )
 
-    def _gather(self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any) -> _Windows:
+    def _store_windows(self, m: Module, d: Any, reader: Any, lines: Any, store: Any) -> None:
+        """From the line buffer to the tap store; a pixel is read when there is room for it."""
+        config = self._config
+        arriving = Signal(window_step(config))
+        step: Any = arriving
+        begun = Signal()  # a pixel that was taken is not read to its end
+        writes, beats = [], []
+        for tap in range(TAPS):
+            port, turn = tap_of_step(config, tap)
+            writes.append(step.valid & (step.step == turn))
+            beats.append(lines.taps.word_select(port, config.port_bits))
+        m.d.sync += arriving.eq(reader.step)
+        m.d.comb += [
+            reader.room.eq(store.free | begun),
+            store.take.eq(reader.begin & ~begun),
+            store.write.eq(Cat(*writes)),
+            store.write_group.eq(step.group),
+            store.write_data.eq(Cat(*beats)),
+            store.inside.eq((1 << TAPS) - 1),  # the line buffer gave what is outside, too
+            store.end.eq(step.last & (step.group == d.image_groups - 1)),
+        ]
+        with m.If(reader.begin):
+            m.d.sync += begun.eq(1)
+        with m.If(reader.pixel_last):
+            m.d.sync += begun.eq(0)
+
+    def _tap_store(self, m: Module, go: Any, d: Any, unit: Any) -> Any:
+        """The tap store before the 3x3 unit."""
+        full = self._config.core == "full"
+        store = _placed(m, self._store, "tap_store")
+        m.d.comb += [
+            store.descriptor.eq(d),
+            store.start.eq(go),
+            store.passes.eq(d.out_groups if full else 1),
+            store.room.eq(unit.room),
+            unit.begin.eq(store.begin),
+            unit.step.eq(store.step),
+            unit.taps.eq(store.taps),
+        ]
+        if full:
+            m.d.comb += unit.word.eq(store.word)
+        return store
+
+    def _gather(
+        self, m: Module, go: Any, descriptor: Any, loader: Any, pointwise: Any, unit: Any
+    ) -> _Windows:
         """Taps from DRAM, after all that the loader reads."""
         m.submodules.gather = gather = Gather(self._config)
+        store = self._tap_store(m, go, descriptor, unit)
         m.d.comb += [
             gather.descriptor.eq(descriptor),
             gather.start.eq(go),
             gather.loaded.eq(self.busy & ~loader.loading & descriptor.depthwise),
+            gather.free.eq(store.free),
+            store.take.eq(gather.take),
+            store.write.eq(gather.write),
+            store.write_group.eq(gather.write_group),
+            store.write_data.eq(self.read.payload.replicate(TAPS)),
+            store.inside.eq(gather.inside),
+            store.end.eq(gather.end),
             loader.features.ready.eq(pointwise.i.ready),
             gather.read.payload.eq(self.read.payload),
             gather.read.valid.eq(self.read.valid & descriptor.depthwise & ~loader.loading),
@@ -234,12 +310,11 @@ class DeformEngine(wiring.Component):
                 self.read.ready.eq(gather.read.ready),
             ]
         return _Windows(
-            reader=gather,
-            taps=gather.taps,
+            walk=gather,
+            source=store,
             advance=gather.advance,
             lines_ready=0,
-            writes=gather.write,
-            reads=gather.reads,
+            events=_store_events(store),
         )
 
     def _count(
@@ -251,15 +326,16 @@ class DeformEngine(wiring.Component):
         pointwise: Any,
         windows: _Windows,
         offsets: Any,
-        depthwise: Any,
+        unit: Any,
     ) -> None:
         """One counter per event; all start from zero with each call."""
         lanes = self._config.lanes
+        products = lanes * TAPS * (lanes if self._config.core == "full" else 1)
         # A cycle is seen from the first unit of the chain.
         issue, ready, done, waits = Signal(), Signal(), Signal(), Signal()
         for signal, name in ((issue, "issue"), (ready, "ready"), (done, "done")):
             m.d.comb += signal.eq(
-                Mux(d.pointwise, getattr(pointwise, name), getattr(windows.reader, name))
+                Mux(d.pointwise, getattr(pointwise, name), getattr(windows.source, name))
             )
         m.d.comb += waits.eq(self.busy & ~done & ~issue)
         counts: dict[Event, Any] = {
@@ -274,21 +350,19 @@ class DeformEngine(wiring.Component):
             Event.ACTIVATION_WRITE: pointwise.ring_write,
             Event.WEIGHT_READ: pointwise.issue,
             Event.WEIGHT_WRITE: loader.preload[0],
-            Event.SCALE_READ: pointwise.quant_read + depthwise.quant_read,
+            Event.SCALE_READ: pointwise.quant_read + unit.quant_read,
             Event.SCALE_WRITE: loader.preload[1] + loader.preload[3],
-            Event.WINDOW_OP: Mux(depthwise.weight_read, lanes * TAPS, 0),
+            Event.WINDOW_OP: Mux(unit.weight_read, products, 0),
             Event.REQUANTISE: Mux(pointwise.requantised, lanes, 0)
-            + Mux(depthwise.requantised, lanes, 0),
-            Event.LINE_READ: windows.reads,
-            Event.LINE_WRITE: windows.writes,
-            Event.WINDOW_WEIGHT_READ: depthwise.weight_read,
+            + Mux(unit.requantised, lanes, 0),
+            Event.WINDOW_WEIGHT_READ: unit.weight_read,
             Event.WINDOW_WEIGHT_WRITE: loader.preload[2],
             Event.OFFSET_READ: offsets.read,
             Event.OFFSET_WRITE: offsets.write,
             Event.DRAM_READ: self.read.valid & self.read.ready,
             Event.DRAM_WRITE: self.write.valid & self.write.ready,
         }
-        assert set(counts) == set(DEFORM_EVENTS)
+        counts |= windows.events  # what an engine has not stays 0
         for event, count in counts.items():
             counter = getattr(self, f"count_{event}")
             with m.If(go):

@@ -102,7 +102,7 @@ class LineWriter(wiring.Component):
             at.slot.eq(slot),
             at.bank.eq(bank),
             at.entry.eq(entry),
-            pixel_last.eq(group == d.out_groups - 1),
+            pixel_last.eq(group == d.image_groups - 1),
             row_last.eq(self.col == d.width - 1),
             bank_last.eq(bank == config.column_banks - 1),
         ]

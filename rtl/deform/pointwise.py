@@ -25,7 +25,25 @@ from dovetail.rtl.deform.requantise import Requantiser
 from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 
-__all__ = ["Pointwise"]
+__all__ = ["Pointwise", "pointwise_ports"]
+
+
+def pointwise_ports(config: DeformEngineConfig) -> dict[str, Any]:
+    """Ports of :class:`Pointwise`, for engines that have none too."""
+    return {
+        "start": In(1),
+        "descriptor": In(DESCRIPTOR),
+        "preload": In(2),
+        "preload_data": In(config.port_bits),
+        "i": In(stream.Signature(config.port_bits)),
+        "o": Out(stream.Signature(config.port_bits)),
+        "issue": Out(1),
+        "ready": Out(1),
+        "done": Out(1),
+        "ring_write": Out(1),
+        "quant_read": Out(1),
+        "requantised": Out(1),
+    }
 
 
 class Pointwise(wiring.Component):
@@ -78,22 +96,7 @@ class Pointwise(wiring.Component):
             ),
         )
         self._quant = quant
-        super().__init__(
-            {
-                "start": In(1),
-                "descriptor": In(DESCRIPTOR),
-                "preload": In(2),
-                "preload_data": In(beat),
-                "i": In(stream.Signature(beat)),
-                "o": Out(stream.Signature(beat)),
-                "issue": Out(1),
-                "ready": Out(1),
-                "done": Out(1),
-                "ring_write": Out(1),
-                "quant_read": Out(1),
-                "requantised": Out(1),
-            }
-        )
+        super().__init__(pointwise_ports(config))
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:

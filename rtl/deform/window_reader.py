@@ -109,7 +109,7 @@ class WindowReader(wiring.Component):
         m.d.comb += [
             pixel_begun.eq((step != 0) | (group != 0)),
             step_last.eq(step == config.steps - 1),
-            group_last.eq(group == d.out_groups - 1),
+            group_last.eq(group == d.image_groups - 1),
             row_last.eq(col + stride >= d.width),
             image_last.eq(row_last & (row + stride >= d.height)),
             self.ready.eq(pixel_begun | self._written(m, row, col, d)),
@@ -128,12 +128,12 @@ class WindowReader(wiring.Component):
             m.d.comb += [moved.eq(bank + stride), next_slot.eq(slot + stride)]
             m.d.sync += col.eq(col + stride)
             if banks == 1:
-                m.d.sync += entry.eq(entry + Mux(d.stride2, d.out_groups << 1, d.out_groups))
+                m.d.sync += entry.eq(entry + Mux(d.stride2, d.image_groups << 1, d.image_groups))
             else:
                 with m.If(moved < banks):
                     m.d.sync += bank.eq(moved)
                 with m.Else():
-                    m.d.sync += [bank.eq(moved - banks), entry.eq(entry + d.out_groups)]
+                    m.d.sync += [bank.eq(moved - banks), entry.eq(entry + d.image_groups)]
             with m.If(row_last):
                 m.d.sync += [
                     *(x.eq(0) for x in (col, bank, entry)),
@@ -218,7 +218,7 @@ class WindowReader(wiring.Component):
             one.step.last.eq(self.issue & step_last),
             one.step.group.eq(group),
             one.entry.eq(entry + group),
-            one.distance.eq(s * d.out_groups),
+            one.distance.eq(s * d.image_groups),
         ]
         for side, sign in enumerate((-1, 0, 1)):
             at_row = Signal(signed(POSITION_BITS + 1), name=f"at_row_{side}")
@@ -260,7 +260,7 @@ class WindowReader(wiring.Component):
         for j in range(cols):
             index = j if cols == 3 else turn_col
             if banks > 1:
-                place = one.entry + one.cols[index].carry * d.out_groups
+                place = one.entry + one.cols[index].carry * d.image_groups
             else:
                 place = one.entry + sides[index] * one.distance
             m.d.sync += [

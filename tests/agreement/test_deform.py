@@ -49,6 +49,21 @@ def test_taps_gathered_from_dram_agree() -> None:
     assert not found.mismatches, str(found.mismatches[0])
 
 
+@pytest.mark.parametrize("memory", ["line_buffer", "gather"])
+def test_a_full_core_agrees(memory: Any) -> None:
+    engine = replace(
+        SMALL,
+        core="full",
+        memory=memory,
+        window_ports=9 if memory == "gather" else 3,
+        bound=2,
+        pointwise_weight_bytes=18 * 12,
+        gather_bursts=2,
+    )
+    found = compare([random_case(engine, seed, repeat="") for seed in range(6)])
+    assert not found.mismatches, str(found.mismatches[0])
+
+
 @pytest.mark.long
 def test_many_random_engines_agree() -> None:
     report = verify("deform", seeds=96, seed=1000)

@@ -55,6 +55,15 @@ def test_the_columns_of_a_window_lie_in_different_banks(bound: int) -> None:
             r"memory=gather has a memory for each tap and no line buffer; set window_ports to 9 "
             r"and lead to exact",
         ),
+        (
+            {"core": "full", "packed_products": True},
+            r"packed_products belongs to the 1x1 array, which core=full has not; set it to false",
+        ),
+        (
+            {"core": "full", "packed_products": False, "pointwise_weight_bytes": 128},
+            r"pointwise_weight_bytes=128 cannot hold the weights of one window; set it to at least "
+            r"1152",
+        ),
         ({"bound": 0}, r"bound: 0 must be greater than 0; change it"),
         ({"rows": 3}, r"rows is not a field of a deformable design; remove it, or .*"),
     ],
@@ -161,6 +170,66 @@ def test_operands_lie_one_after_the_other() -> None:
     starts = [getattr(d, f"{name}_address") for name in names] + [d.output_address]
     assert starts == [sum(sizes[:i]) for i in range(7)]
     assert d.output_beats == 3 * 4 * 2
+
+
+FULL = preset("study-full-3-ports").engine
+FULL_CALL = replace(CALL, pointwise=False, full=True)
+
+
+def test_a_full_core_multiplies_as_the_study_says() -> None:
+    assert FULL.peak_macs_per_cycle == 576
+    study = replace(FULL_CALL, height=64, width=64, in_channels=256, out_channels=256)
+    assert 2 * study.macs == pytest.approx(4.832e9, rel=1e-3)
+    d = describe_call(FULL, study)
+    # A word of 8 x 8 x 9 nibbles is 36 beats of 64 bits.
+    assert d.weight3_beats == 32 * 32 * 36
+    assert (d.image_groups, d.row_beats, d.out_groups) == (32, 64 * 32, 32)
+    assert d.weight1_beats == d.quant1_beats == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "call", "message"),
+    [
+        (
+            FULL,
+            replace(FULL_CALL, pointwise=True),
+            "full belongs to a 3x3 convolution alone; unset pointwise and set depthwise",
+        ),
+        (
+            CODENET,
+            FULL_CALL,
+            "full=True does not fit an engine of core=depthwise; change one of them",
+        ),
+        (
+            FULL,
+            replace(CALL, depthwise=False),
+            "an engine of core=full has no 1x1 convolution; use one of core=depthwise",
+        ),
+        (
+            FULL,
+            replace(FULL_CALL, in_channels=257),
+            "in_channels=257 exceeds max_channels=256; use a larger engine",
+        ),
+        (
+            replace(FULL, pointwise_weight_bytes=288 * 30),
+            FULL_CALL,
+            "9 x in_channels=64 x out_channels=48 weights exceed pointwise_weight_bytes=8640; "
+            "split the call by output channels",
+        ),
+        (
+            FULL,
+            replace(FULL_CALL, width=300),
+            "a row of width=300 pixels of in_channels=64 exceeds line_row_bytes=16384; use a "
+            "larger buffer",
+        ),
+    ],
+)
+def test_refuses_what_a_core_cannot_do(
+    engine: DeformEngineConfig, call: DeformCall, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        describe_call(engine, call)
+    assert str(caught.value) == message
 
 
 def test_work_is_counted_without_padding() -> None:

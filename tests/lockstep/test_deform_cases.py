@@ -39,6 +39,7 @@ def test_200_cases_have_all_that_the_engine_does(cases: list[DeformCase]) -> Non
         "lanes": {2, 4, 8, 16},
         "bound": {1, 2, 3, 4, 5, 7, 8},
         "window_ports": {1, 3, 9},
+        "core": {"depthwise", "full"},
         "memory": {"line_buffer", "gather"},
         "packed_products": {False, True},
         "lead": {"exact", "public"},

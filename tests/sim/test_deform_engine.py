@@ -147,7 +147,7 @@ def test_one_gathered_pixel() -> None:
     # There the end of the pixel is taken, and in the two cycles that follow its two windows.
     assert result.cycles == end + 2 + GATHER_TO_DRAM
     assert result.events[Event.DRAM_READ] == 10 + 8 + 1 + 9 * 2
-    assert result.events[Event.LINE_READ] == result.events[Event.LINE_WRITE] == 9 * 2
+    assert result.events[Event.TAP_READ] == result.events[Event.TAP_WRITE] == 9 * 2
 
 
 @pytest.mark.parametrize(("bursts", "cycles_a_tap"), [(1, LATENCY + 16), (16, 16)])
@@ -159,7 +159,7 @@ def test_bursts_one_by_one_wait_and_many_stream(bursts: int, cycles_a_tap: int) 
     assert result.cycles == pytest.approx(64 * 64 * 9 * cycles_a_tap, rel=0.05)
     far = simulate_call(replace(GATHER, gather_bursts=bursts), size, offsets + 7)
     inside = (3 * 64 - 14) ** 2
-    assert far.events[Event.LINE_READ] == inside * 16
+    assert far.events[Event.TAP_READ] == inside * 16
     assert far.cycles / result.cycles == pytest.approx(inside / (192 * 192), rel=0.05)
 
 
@@ -176,6 +176,75 @@ def test_gathering_compiled_equals_interpreted(seed: int) -> None:
     assert sum(result.events[event] for event in (Event.STREAM, *STALLS)) == result.cycles
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deform_engine, "run_gather", deform_kernel.run_gather.py_func)
+        assert (write_times(engine, size, offsets) == written).all()
+        assert simulate_call(engine, size, offsets) == result
+
+
+FULL = {
+    ports: preset(f"study-full-{name}").engine for ports, name in ((1, "1-port"), (3, "3-ports"))
+}
+
+
+def full(height: int, width: int, ins: int, outs: int, **values: Any) -> DeformCall:
+    return DeformCall(
+        height=height,
+        width=width,
+        in_channels=ins,
+        out_channels=outs,
+        pointwise=False,
+        full=True,
+        **values,
+    )
+
+
+@pytest.mark.parametrize(("ports", "steps"), [(1, 9), (3, 3)])
+def test_one_pixel_through_a_full_core(ports: int, steps: int) -> None:
+    result = simulate_call(FULL[ports], full(1, 1, 16, 24))
+    # Two sections absent, six words of 36 beats, three of scales, one absent, two of features.
+    stored = 3 + LATENCY + 6 * 36 + 3 * 4 + 1 + 2
+    # The line buffer's windows begin then; the last step is seen by the tap store 4 cycles later.
+    windows = stored + 2 * steps - 1 + 4
+    assert result.cycles == windows + 6 - 1 + ARRAY_TO_DRAM
+    assert result.events[Event.STREAM] == 6
+    assert result.events[Event.WINDOW_OP] == 6 * 8 * 8 * 9
+    assert result.events[Event.TAP_WRITE] == 9 * 2
+    assert result.events[Event.TAP_READ] == 9 * 2 * 3
+
+
+@pytest.mark.parametrize("name", ["stream", "gather", "1-port", "3-ports"])
+def test_the_full_core_of_the_study_is_bound_by_its_multipliers(name: str) -> None:
+    engine = preset(f"study-full-{name}").engine
+    size = full(64, 64, 256, 256, deform=name != "stream")
+    offsets = np.full((64, 64), 3, dtype=np.uint8) if size.deform else None
+    result = simulate_call(engine, size, offsets)
+    # 8 x 8 x 9 of 64 x 64 x 256 x 256 x 9 multiplications a cycle; weights come first.
+    least = 64 * 64 * 32 * 32
+    assert result.events[Event.STREAM] == least
+    assert least + 32 * 32 * 36 < result.cycles < 1.02 * least
+
+
+@pytest.mark.parametrize("memory", ["line_buffer", "gather"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_full_core_compiled_equals_interpreted(seed: int, memory: Any) -> None:
+    rng = np.random.default_rng(seed)
+    engine = DeformEngineConfig(
+        lanes=4,
+        core="full",
+        bound=3,
+        memory=memory,
+        window_ports=9 if memory == "gather" else int(rng.choice([1, 3, 9])),
+        gather_bursts=int(rng.integers(1, 9)),
+    )
+    sizes = rng.integers(1, 12, 4).tolist()
+    size = full(*sizes, deform=True, stride=1 + seed % 2)
+    offsets = rng.integers(0, 4, (size.out_height, size.out_width), dtype=np.uint8)
+    written = write_times(engine, size, offsets)
+    result = simulate_call(engine, size, offsets)
+    assert sum(result.events[event] for event in (Event.STREAM, *STALLS)) == result.cycles
+    assert written[-1] == result.cycles
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("run_call", "run_gather", "count_line_reads"):
+            patch.setattr(deform_engine, name, getattr(deform_kernel, name).py_func)
         assert (write_times(engine, size, offsets) == written).all()
         assert simulate_call(engine, size, offsets) == result
 

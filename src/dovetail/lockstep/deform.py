@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dovetail.arch.deform import DeformEngineConfig
+from dovetail.arch.deform import TAPS, DeformEngineConfig
 from dovetail.arch.deform_call import DeformCall, call_problem, describe_call
 from dovetail.arch.events import DEFORM_EVENTS
 from dovetail.lockstep.run import LateWrite, WrongValues
@@ -105,7 +105,7 @@ class DeformCase:
     def describe(self) -> str:
         config = self.config
         return (
-            f"{config.lanes} lanes, bound {config.bound}, {config.memory}, "
+            f"{config.core} core, {config.lanes} lanes, bound {config.bound}, {config.memory}, "
             f"{config.window_ports} ports, {config.gather_bursts} bursts, "
             f"{config.lead} lead, DRAM latency {config.dram_latency_cycles}, {self.call}"
         )
@@ -160,18 +160,24 @@ def random_engine(index: int) -> DeformEngineConfig:
     ports = _PORTS[index % len(_PORTS)]
     bound = _BOUNDS[index % len(_BOUNDS)]
     gathers = index % 6 == 5  # every other engine with nine ports
+    full = index % 7 == 3
     groups = int(rng.integers(2, 10))
     return DeformEngineConfig(
         lanes=lanes,
         bound=bound,
         window_ports=ports,
-        packed_products=index % 2 == 1,
+        packed_products=index % 2 == 1 and not full,
+        core="full" if full else "depthwise",
         # One in five as the public code, whose errors the reference has too.
         lead="public" if index % 5 == 4 and not gathers else "exact",
         memory="gather" if gathers else "line_buffer",
         gather_bursts=int(rng.choice([1, 2, 3, 16])),
         line_row_bytes=lanes * int(rng.integers(24, 120)),
-        pointwise_weight_bytes=lanes * lanes // 2 * int(rng.integers(groups, 3 * groups)),
+        pointwise_weight_bytes=lanes
+        * lanes
+        // 2
+        * int(rng.integers(groups, 3 * groups))
+        * (TAPS if full else 1),
         pixel_buffer_bytes=lanes << int(rng.integers(2, 6)),
         max_channels=lanes * groups,
         offset_buffer_bytes=lanes * int(rng.integers(30, 120)),
@@ -194,14 +200,18 @@ def random_call(rng: np.random.Generator, config: DeformEngineConfig) -> DeformC
         pointwise, depthwise = bool(rng.random() < 0.7), bool(rng.random() < 0.8)
         if config.memory == "gather":
             pointwise = not depthwise
+        full = config.core == "full"
+        if full:
+            pointwise, depthwise = False, True
         out_channels = size(lanes, 4 * lanes)
         call = DeformCall(
             height=size(2 * bound + 1, most),
             width=size(2 * bound + 1, most),
-            in_channels=size(lanes, 4 * lanes) if pointwise else out_channels,
+            in_channels=size(lanes, 4 * lanes) if pointwise or full else out_channels,
             out_channels=out_channels,
             pointwise=pointwise,
             depthwise=depthwise,
+            full=full,
             stride=2 if depthwise and rng.random() < 0.4 else 1,
             deform=depthwise and bool(rng.random() < 0.7),
             relu1=bool(rng.random() < 0.5),
@@ -236,7 +246,7 @@ def _summary(configurations: Sequence[DeformEngineConfig]) -> list[str]:
         found = Counter(getattr(config, name) for config in configurations)
         return ", ".join(f"{value} ({count})" for value, count in sorted(found.items()))
 
-    names = ("lanes", "bound", "window_ports", "memory", "packed_products", "lead")
+    names = ("core", "lanes", "bound", "window_ports", "memory", "packed_products", "lead")
     return [f"{name.replace('_', ' ')}: {counted(name)}" for name in names]
 
 

@@ -51,8 +51,12 @@ def slow_call(call: DeformCall, operands: CallOperands) -> NDArray[np.int8]:
         for i in range(3):
             for j in range(3):
                 where = (call.stride * r + s * (i - 1), call.stride * c + s * (j - 1))
-                value = pixels[where][k] if where in pixels else -128
-                total += int(layer.weights[k, i, j]) * value
+                values = pixels.get(where, [-128] * call.in_channels)
+                if call.full:
+                    weights = layer.weights[k, :, i, j].tolist()
+                    total += sum(w * v for w, v in zip(weights, values, strict=True))
+                else:
+                    total += int(layer.weights[k, i, j]) * (values[k] if where in pixels else -128)
         out[r, c, k] = byte(total, int(layer.scale[k]), int(layer.bias[k]))
     return out
 
@@ -67,6 +71,16 @@ CALLS = {
     "pointwise": DeformCall(height=3, width=4, in_channels=33, out_channels=9, depthwise=False),
     "depthwise": DeformCall(
         height=4, width=3, in_channels=6, out_channels=6, pointwise=False, relu3=False
+    ),
+    "full": DeformCall(
+        height=7,
+        width=5,
+        in_channels=3,
+        out_channels=4,
+        pointwise=False,
+        full=True,
+        stride=2,
+        deform=True,
     ),
     "one pixel": DeformCall(height=1, width=1, in_channels=1, out_channels=1, deform=True),
 }

@@ -73,6 +73,22 @@ def test_every_value_lies_where_the_registers_say(
             assert byte(d.offset_address, pixel) == value
 
 
+def test_weights_of_a_full_core_lie_where_its_words_are() -> None:
+    config = DeformEngineConfig(lanes=4, core="full")
+    call = DeformCall(height=2, width=2, in_channels=6, out_channels=9, pointwise=False, full=True)
+    operands = random_call_operands(call, bound=7, rng=np.random.default_rng(1))
+    d = describe_call(config, call)
+    image = pack_operands(call, operands, config)
+    assert image.size == d.output_address * 4
+    assert operands.depthwise is not None
+    nibbles = np.stack([image & 15, image >> 4], axis=1).reshape(-1)
+    for (out, k, i, j), value in np.ndenumerate(operands.depthwise.weights):
+        # Words of 4 outputs, 9 taps and 4 inputs; two input groups for each of three output groups.
+        word = out // 4 * 2 + k // 4
+        at = word * 144 + out % 4 * 36 + (3 * i + j) * 4 + k % 4
+        assert signed(int(nibbles[d.weight3_address * 8 + at])) == value
+
+
 def test_a_map_comes_back_and_its_padding_is_zero_activations() -> None:
     image = np.random.default_rng(2).integers(-128, 128, (3, 4, 21)).astype(np.int8)
     beats = pack_map(image, 16)
