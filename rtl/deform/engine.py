@@ -27,7 +27,8 @@ from dovetail.rtl.deform.offsets import Offsets
 from dovetail.rtl.deform.pointwise import Pointwise, pointwise_ports
 from dovetail.rtl.deform.requantise import RequantiseLane
 from dovetail.rtl.deform.tap_store import TapStore
-from dovetail.rtl.deform.window_reader import WindowReader, window_step
+from dovetail.rtl.deform.window_address import window_step
+from dovetail.rtl.deform.window_reader import WindowReader
 from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.verilog import verilog

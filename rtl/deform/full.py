@@ -22,7 +22,7 @@ from dovetail.arch.deform import (
 from dovetail.rtl.deform.descriptor import DESCRIPTOR
 from dovetail.rtl.deform.dot import DotLane
 from dovetail.rtl.deform.requantise import Requantiser
-from dovetail.rtl.deform.window_reader import window_step
+from dovetail.rtl.deform.window_address import window_step
 from dovetail.rtl.deform.word_memory import WordMemory
 from dovetail.rtl.leaf import Leaf
 

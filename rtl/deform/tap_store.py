@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.deform import ACTIVATION_BITS, TAPS, ZERO, DeformEngineConfig
 from dovetail.rtl.deform.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
-from dovetail.rtl.deform.window_reader import window_step
+from dovetail.rtl.deform.window_address import window_step
 
 __all__ = ["TapStore"]
 
