@@ -379,7 +379,7 @@ class _Flow:
             mapped.verilog.read_text(),
             top=self._name,
             inputs=stimulus.inputs,
-            outputs={port: len(mapped.netlist.outputs[port]) for port in stimulus.expected},
+            outputs={port: mapped.netlist.output_bits[port] for port in stimulus.expected},
             cells=self.models(mapped),
             count_toggles=True,
         )

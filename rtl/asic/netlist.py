@@ -36,13 +36,16 @@ class Netlist:
     names : dict of int to str
         One name of each net: ``net``, or ``bus[3]`` for a bit of a wider one.
     inputs, outputs : dict of str to list of int
-        Nets of each port, low bit first.
+        Nets of each port, low bit first; bits that are constant have none.
+    output_bits : dict of str to int
+        Width of each output port, with its constant bits.
     """
 
     instances: tuple[Instance, ...]
     names: Mapping[int, str]
     inputs: Mapping[str, list[int]]
     outputs: Mapping[str, list[int]]
+    output_bits: Mapping[str, int]
 
     @property
     def cells(self) -> dict[str, list[Instance]]:
@@ -78,6 +81,11 @@ def read_netlist(text: str, *, top: str) -> Netlist:
         names=names,
         inputs=_ports(module["ports"], "input"),
         outputs=_ports(module["ports"], "output"),
+        output_bits={
+            name: len(port["bits"])
+            for name, port in module["ports"].items()
+            if port["direction"] == "output"
+        },
     )
 
 

@@ -33,6 +33,7 @@ def energy(
         names={index: name for name, index in numbers.items()},
         inputs={name: [index] for name, index in numbers.items() if name.islower()},
         outputs={name: [index] for name, index in numbers.items() if name.isupper()},
+        output_bits={name: 1 for name in numbers if name.isupper()},
     )
     pins = {("u", pin): value for pin, value in timing.items()}
     return netlist_energy(netlist, tiny, pins, toggles)
@@ -98,6 +99,7 @@ def test_leakage_is_the_sum_of_the_cells_means(tiny: Library) -> None:
         names={},
         inputs={},
         outputs={},
+        output_bits={},
     )
     assert leakage_nw(netlist, tiny) == pytest.approx(3.0 + 2 * 1.5 + 4.0)
 
