@@ -48,6 +48,13 @@ def test_a_head_makes_the_tables(activation: str, kind: str) -> None:
     assert given.check["o"].sum() > 20
 
 
+def test_an_array_sums_in_every_unit() -> None:
+    design = DotDesign(kind="lookup", activation="int8", lut_k=3, weight_bits=2)
+    given = dot_stimulus(design, kind="random", part="array", cycles=180)
+    assert given.check["sums"].sum() == 2
+    assert differences(dot_component(design, "array"), given) == []
+
+
 @needs_weights
 @pytest.mark.parametrize("part", ["unit", "head", "row_register", "column_register"])
 def test_real_operands(part: str) -> None:
