@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dovetail.arch.cores import Core
+from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.arch.engine import K_TILE_SUM_BITS, GemmEngineConfig
 from dovetail.arch.number_formats import FloatFormat, float_format
 from dovetail.errors import ConfigError
@@ -23,6 +24,7 @@ from dovetail.rtl.int8.dequant_pe import DequantPe
 from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
 from dovetail.rtl.int8.weight_dequant import WeightDequant
+from dovetail.rtl.lut.design import dot_head, dot_unit
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
@@ -32,7 +34,7 @@ from dovetail.rtl.skew import Skew
 
 __all__ = ["axis", "default_size", "expression", "unit", "units"]
 
-Axis = Literal["max_group", "depth", "sum_format"]
+Axis = Literal["max_group", "depth", "sum_format", "lut_k"]
 Size = int | str
 
 
@@ -117,8 +119,17 @@ _RECIPES: Mapping[str, _Recipe] = {
 }
 
 
+def _studied(name: str) -> _Recipe:
+    kind, activation, part = DOT_UNITS[name]
+    return _Recipe(
+        make=dot_unit if part == "unit" else dot_head,
+        widths=lambda lut_k: {"kind": kind, "activation": activation, "lut_k": lut_k},
+        axis="lut_k",
+    )
+
+
 def units() -> tuple[str, ...]:
-    """Names of all units."""
+    """Names of all units that tables price."""
     return tuple(_RECIPES)
 
 
@@ -126,14 +137,19 @@ def axis(name: str) -> Axis | None:
     """The size by which a unit differs between engines, if any.
 
     ``max_group`` sets widths, ``depth`` is ``segments_in_flight``, ``sum_format`` the format of
-    floating-point sums.
+    floating-point sums, ``lut_k`` how many activations a unit of a broadcast array takes at once.
     """
     return _recipe(name).axis
 
 
 def default_size(name: str) -> Size | None:
     """The size at which a unit is looked at unless told otherwise."""
-    sizes: dict[str | None, Size] = {"max_group": 128, "depth": 8, "sum_format": "fp32"}
+    sizes: dict[str | None, Size] = {
+        "max_group": 128,
+        "depth": 8,
+        "sum_format": "fp32",
+        "lut_k": 4,
+    }
     return sizes.get(axis(name))
 
 
@@ -145,7 +161,7 @@ def unit(name: str, *, size: Size | None = None) -> Any:
 def expression(name: str, *, size: Size | None = None) -> str:
     """The Python expression that makes what :func:`unit` returns."""
     values = {
-        key: value.name.upper() if isinstance(value, FloatFormat) else value
+        key: value.name.upper() if isinstance(value, FloatFormat) else repr(value)
         for key, value in _widths(name, size).items()
     }
     arguments = ", ".join(f"{key}={value}" for key, value in values.items())
@@ -157,6 +173,9 @@ def _widths(name: str, size: Size | None) -> dict[str, Any]:
 
 
 def _recipe(name: str) -> _Recipe:
+    if name in DOT_UNITS:
+        return _studied(name)
     if name not in _RECIPES:
-        raise ConfigError(f"no unit named {name!r}; the units are {', '.join(_RECIPES)}")
+        known = ", ".join((*_RECIPES, *DOT_UNITS))
+        raise ConfigError(f"no unit named {name!r}; the units are {known}")
     return _RECIPES[name]

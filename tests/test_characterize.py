@@ -106,6 +106,10 @@ def test_the_command_writes_a_table_that_loads(tmp_path: Path) -> None:
         ),
         (["--liberty", "x.lib", "--dram", "sram"], "error: no DRAM named 'sram'; "),
         (["--liberty", "x.lib", "--unit", "mixpe.fpu"], "error: no unit named 'mixpe.fpu'; the "),
+        (
+            ["--liberty", "x.lib", "--unit", "mac.dot_int8"],
+            "error: no technology table has unit mac.dot_int8; leave it out, or use dovetail synth",
+        ),
     ],
 )
 def test_says_in_one_line_what_is_wrong(tmp_path: Path, words: list[str], message: str) -> None:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from dovetail.arch.dot_units import Activation, Kind
 from dovetail.arch.number_formats import FP16, float_format
 from dovetail.errors import ConfigError
 from dovetail.rtl.dot.bit_serial import AddUnit, FloatAddUnit
@@ -19,10 +20,7 @@ from dovetail.rtl.lut.precompute import FullPrecompute, Precompute
 from dovetail.rtl.lut.quantise import QuantisingFloatPrecompute, QuantisingPrecompute
 from dovetail.rtl.lut.quantised_lookup import QuantisedFloatLookupUnit, QuantisedLookupUnit
 
-__all__ = ["Activation", "DotDesign", "Kind"]
-
-Kind = Literal["lookup", "plain", "quantised", "full", "full_signed", "add", "add_binary", "mac"]
-Activation = Literal["int8", "int16", "fp16", "fp8"]
+__all__ = ["DotDesign", "dot_head", "dot_unit"]
 
 _BITS = {"int8": 8, "int16": 16, "fp16": 16, "fp8": 8}
 
@@ -156,3 +154,13 @@ class DotDesign:
     def entry_bits(self) -> int:
         """Bits of an FP16 activation or weight of a unit without a table, as its operand."""
         return FP16.bits if self.floating else self.activation_bits
+
+
+def dot_unit(*, kind: Kind, activation: Activation, lut_k: int) -> BroadcastUnit:
+    """A unit for weights of up to 8 bits, with a drain chain, as an engine has it."""
+    return DotDesign(kind=kind, activation=activation, lut_k=lut_k, drains=True).unit()
+
+
+def dot_head(*, kind: Kind, activation: Activation, lut_k: int) -> Any:
+    """What makes the tables of :func:`dot_unit`."""
+    return DotDesign(kind=kind, activation=activation, lut_k=lut_k).head()

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Quantisers of tables: INT8 entries and one power of two, the least that they fit with."""
 
 from __future__ import annotations

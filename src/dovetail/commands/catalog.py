@@ -12,6 +12,7 @@ def list_all(json: AsJson = False) -> None:
 
     Example: dovetail list --json
     """
+    from dovetail.arch.dot_units import DOT_UNITS
     from dovetail.arch.gpu_machine import gpu_machines
     from dovetail.arch.m3vit.schedule import schedule_presets
     from dovetail.arch.technology import technologies
@@ -26,7 +27,7 @@ def list_all(json: AsJson = False) -> None:
         "networks": list(network_names()),
         "technologies": list(technologies()),
         "sweeps": sorted(name for entry in systems() for name in entry.sweeps),
-        "units": sorted({name for entry in systems() for name in entry.units}),
+        "units": sorted({name for entry in systems() for name in entry.units} | set(DOT_UNITS)),
         "papers": sorted(papers()),
         "machines": list(gpu_machines()),
         "schedules": list(schedule_presets()),

@@ -41,6 +41,7 @@ def characterize(
     """
     import time
 
+    from dovetail.arch.dot_units import DOT_UNITS
     from dovetail.arch.dram import dram as known_dram
     from dovetail.arch.sram import sram_nodes
     from dovetail.characterize import characterize_all, table
@@ -59,6 +60,10 @@ def characterize(
     names = unit or list(units())
     for one in names:
         axis(one)
+        if one in DOT_UNITS:
+            raise ConfigError(
+                f"no technology table has unit {one}; leave it out, or use dovetail synth {one}"
+            )
     began = time.perf_counter()
     with progress_bar("units", unit="unit") as progress:
         runs = characterize_all(

@@ -180,12 +180,13 @@ def _asic(
 
 def _operands(unit: str, size: Any, kind: Any) -> Stimulus | None:
     """What drives a unit's netlist; None for equal toggles on all nets."""
+    from dovetail.arch.dot_units import DOT_UNITS
     from dovetail.commands.output import note
     from dovetail.stimuli import stimulated_units, stimulus
 
     if kind == "uniform":
         return None
-    if unit not in stimulated_units():
+    if unit not in (*stimulated_units(), *DOT_UNITS):
         note(f"{unit}: no {kind} operands are known for it; every net toggles equally often")
         return None
     return stimulus(unit, kind=kind, size=size)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dovetail import systems
+from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.arch.validation import refused_in_one_line
 from dovetail.commands.design import chosen_design
 from dovetail.errors import ConfigError
@@ -45,7 +46,7 @@ class Target:
 def target(name: str, preset: str | None, change: list[str] | None, size: str | None) -> Target:
     """Find the system or unit called ``name``; refuse options that belong to the other."""
     entries = {entry.name: entry for entry in systems.systems()}
-    units = sorted({unit for entry in entries.values() for unit in entry.units})
+    units = sorted({unit for entry in entries.values() for unit in entry.units} | set(DOT_UNITS))
     if name in units:
         if preset or change:
             raise ConfigError(

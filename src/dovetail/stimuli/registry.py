@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
+from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.errors import ConfigError
+from dovetail.rtl.lut.design import DotDesign
 from dovetail.rtl.stimulus import Stimulus
 from dovetail.rtl.units import Size, default_size
+from dovetail.stimuli.dot import dot_stimulus
 from dovetail.stimuli.floating_pe import (
     float_dequant_segments,
     float_sum_segments,
@@ -113,14 +116,15 @@ def stimulus(
     ToolError
         Where ``kind`` is ``real`` and the package of the network is missing.
     """
-    if unit not in _GENERATORS:
-        raise ConfigError(
-            f"no stimulus for a unit named {unit!r}; the units are {', '.join(_GENERATORS)}"
-        )
+    if unit not in _GENERATORS and unit not in DOT_UNITS:
+        known = ", ".join((*_GENERATORS, *DOT_UNITS))
+        raise ConfigError(f"no stimulus for a unit named {unit!r}; the units are {known}")
     if kind not in get_args(Kind):
         raise ConfigError(f"kind={kind!r} must be real, random or zero; change kind")
     if cycles < LEAST_CYCLES:
         raise ConfigError(f"cycles={cycles} must be at least {LEAST_CYCLES}; raise cycles")
+    if unit in DOT_UNITS:
+        return _studied(unit, kind, size, cycles)
     request = Request(
         unit=unit,
         kind=kind,
@@ -130,3 +134,10 @@ def stimulus(
         activation_bits=_ACTIVATION_BITS.get(unit, 8),
     )
     return _GENERATORS[unit](request)
+
+
+def _studied(unit: str, kind: Kind, size: Size | None, cycles: int) -> Stimulus:
+    of, activation, part = DOT_UNITS[unit]
+    lut_k = int(size or default_size(unit) or 0)
+    design = DotDesign(kind=of, activation=activation, lut_k=lut_k, drains=part == "unit")
+    return dot_stimulus(design, kind=kind, part=part, cycles=cycles)
