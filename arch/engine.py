@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.cores import CORES, MAX_WEIGHT_BITS, Core, CoreSpec
-from dovetail.arch.number_formats import float_format
+from dovetail.arch.number_formats import FP16, float_format
 
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -29,6 +29,7 @@ FLOATING_ACCUMULATOR_BITS = 32  # FP32
 OUTPUT_BITS = 16
 LEAST_LUT_K, MOST_LUT_K = 2, 8  # k of a step of a broadcast core
 K_TILE_SUM_BITS = 32  # inside a PE that sums INT8 products over a whole k tile
+TABLE_TRAILER_BITS = 32  # of a table of INT8: exponent (7), NaN (1), the exact first entry (24)
 MAX_K = 1 << 16  # 2^16 products of two INT8 fill K_TILE_SUM_BITS
 
 
@@ -106,6 +107,11 @@ class GemmEngineConfig:
         Longest quantisation group, a power of two; sets the width of integer sums of a group.
     lut_k : int
         k of a step, 2 to 8, of a core that broadcasts whole steps; 1 for the others.
+    table : str
+        ``exact`` entries, or ``int8``: rounded to 8 bits with one power of two a table.
+    tables : str
+        ``made`` at the head of each row, from activations; or ``loaded`` from DRAM instead of them.
+        Both only of cores with symmetric tables.
     zero_bits : int
         Of a group's zero point, 4 or 8.  With 4 a scale's lane has 16 bits, with 8 it has 32, and
         weights of 5 to 8 bits may have zero points; only bit-serial cores take 8.
@@ -129,6 +135,8 @@ class GemmEngineConfig:
     cols: Annotated[int, Field(gt=0, le=256)]
     max_group: PositiveInt = 128
     lut_k: int = 1
+    table: Literal["exact", "int8"] = "exact"
+    tables: Literal["made", "loaded"] = "made"
     zero_bits: Literal[4, 8] = 4
     sum_format: Literal["fp16", "fp32"] = "fp32"
     activation_buffer_bytes: PositiveInt = 262144
@@ -153,6 +161,12 @@ class GemmEngineConfig:
                 f"lut_k={self.lut_k} must be {allowed} for core={self.core}; "
                 f"set it to {4 if most > 1 else 1}"
             )
+        for name, default in (("table", "exact"), ("tables", "made")):
+            if getattr(self, name) != default and self.spec.unit != "lookup":
+                raise ValueError(
+                    f"{name}={getattr(self, name)} needs a core with symmetric tables; core="
+                    f"{self.core} has none: remove {name}"
+                )
         if self.max_group < self.lut_k:
             raise ValueError(
                 f"max_group={self.max_group} is shorter than a step of lut_k={self.lut_k}; "
@@ -213,7 +227,24 @@ class GemmEngineConfig:
     @property
     def activation_step_bits(self) -> int:
         """What a step of one row takes in DRAM and scratchpad: a power of two."""
+        if self.tables == "loaded":
+            return power_of_two(self.table_bits)
         return power_of_two(self.lut_k * self.spec.activation_bits)
+
+    @property
+    def table_entry_bits(self) -> int:
+        """One entry of a step's exact table: FP16, or the sum of ``lut_k`` integers."""
+        if self.spec.floating:
+            return FP16.bits
+        return (self.lut_k << (self.spec.activation_bits - 1)).bit_length() + 1
+
+    @property
+    def table_bits(self) -> int:
+        """A step's table in DRAM; of INT8 entries with what belongs to all of them."""
+        entries = 1 << (self.lut_k - 1)
+        if self.table == "int8":
+            return 8 * entries + TABLE_TRAILER_BITS
+        return self.table_entry_bits * entries
 
     @property
     def weight_step_bits(self) -> int:
@@ -281,8 +312,8 @@ class GemmEngineConfig:
 
     @property
     def makes_tables(self) -> bool:
-        """Tables of the activations are made at the core's head."""
-        return self.spec.tables
+        """Tables of the activations are made at the heads of the rows."""
+        return self.spec.tables and self.tables == "made"
 
     @property
     def accumulator_bits(self) -> int:
@@ -317,6 +348,36 @@ class GemmEngineConfig:
         return self.rows * self.cols * self.lut_k
 
     @property
+    def head_cycles(self) -> int:
+        """Registers between a step's activations and what is broadcast.
+
+        An exact table of integers is made in one cycle, one of FP16 with an addition a cycle; INT8
+        entries take a cycle for their rounding, and those of FP16 one more for the largest entry.
+        """
+        if not self.makes_tables:
+            return 0
+        rounding = (2 if self.spec.floating else 1) if self.table == "int8" else 0
+        return (self.lut_k - 1 if self.spec.floating else 1) + rounding
+
+    @property
+    def product_cycles(self) -> int:
+        """Registers between a unit's operands and its accumulator."""
+        spec = self.spec
+        if not spec.broadcast:
+            return spec.product_cycles
+        if not spec.floating:
+            return 0
+        # An entry is registered, so is each level of an adder tree; or products, and their sum.
+        return {"add": (self.lut_k - 1).bit_length(), "mac": 2}.get(spec.unit or "", 1)
+
+    @property
+    def dequant_cycles(self) -> int:
+        """Registers of the unit that scales a group's sum."""
+        if self.spec.broadcast:
+            return 2 if self.spec.floating else 1
+        return self.spec.dequant_cycles
+
+    @property
     def drain_cycles(self) -> int:
         """Cycles for which one segment occupies the columns' drain chains.
 
@@ -338,8 +399,8 @@ class GemmEngineConfig:
         """
         spec = self.spec
         if spec.broadcast:
-            return self.rows + 3 + spec.wait_cycles + spec.product_cycles + spec.dequant_cycles
-        extra = spec.after_group + spec.wait_cycles + spec.product_cycles + spec.dequant_cycles
+            return self.rows + 3 + self.head_cycles + self.product_cycles + self.dequant_cycles
+        extra = spec.after_group + spec.wait_cycles + self.product_cycles + self.dequant_cycles
         return 2 * self.rows + self.cols + 1 + extra
 
     @property

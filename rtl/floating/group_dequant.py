@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, Shape, Signal, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.engine import ZERO_BITS
 from dovetail.arch.number_formats import FloatFormat
 from dovetail.rtl.floating.fused_add import FusedAdd
 from dovetail.rtl.floating.products import ScaleProduct, ZeroProduct
 
 __all__ = ["FloatGroupDequant"]
+
+
+_ZERO = unsigned(ZERO_BITS)
 
 
 class FloatGroupDequant(wiring.Component):
@@ -29,6 +33,8 @@ class FloatGroupDequant(wiring.Component):
     ----------
     form : FloatFormat
         Of the sums.
+    zero_shape : Shape
+        Of the zero point, as of :class:`~dovetail.rtl.floating.products.ZeroProduct`.
 
     Attributes
     ----------
@@ -39,7 +45,7 @@ class FloatGroupDequant(wiring.Component):
     -------
     p, s : unsigned(form.bits)
         Product sum and activation sum of the group.
-    zero : unsigned(4)
+    zero : zero_shape
         Zero point of the group.
     scale, high : unsigned(12), unsigned(1)
         Two cycles after ``p``.
@@ -47,15 +53,16 @@ class FloatGroupDequant(wiring.Component):
         Increment of the accumulator.
     """
 
-    def __init__(self, form: FloatFormat) -> None:
+    def __init__(self, form: FloatFormat, zero_shape: Shape = _ZERO) -> None:
         self._form = form
+        self._zero_shape = zero_shape
         self._scale = ScaleProduct(form)
         self.exact = self._scale.exact
         super().__init__(
             {
                 "p": In(form.bits),
                 "s": In(form.bits),
-                "zero": In(4),
+                "zero": In(zero_shape),
                 "scale": In(12),
                 "high": In(1),
                 "o": Out(self.exact.layout),
@@ -64,7 +71,7 @@ class FloatGroupDequant(wiring.Component):
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
-        m.submodules.zero = product = ZeroProduct(self._form)
+        m.submodules.zero = product = ZeroProduct(self._form, self._zero_shape)
         m.submodules.correct = correct = FusedAdd(product.exact, self._form)
         m.submodules.scale = scale = self._scale
         correction = Signal(product.exact.layout, reset_less=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Const, Module, Mux, Signal, Value
+from amaranth import Const, Module, Mux, Shape, Signal, Value, unsigned
 from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.engine import ZERO_BITS
 from dovetail.arch.number_formats import FP16, FloatFormat
 from dovetail.rtl.floating.exact import ExactFormat, unpack
 
@@ -18,6 +19,9 @@ __all__ = [
     "ScaleProduct",
     "ZeroProduct",
 ]
+
+
+_ZERO = unsigned(ZERO_BITS)
 
 
 class Fp16Multiply(wiring.Component):
@@ -278,17 +282,24 @@ class ZeroProduct(FloatTimesInteger):
     ----------
     form : FloatFormat
         Of the sum.
+    zero_shape : Shape
+        Of the zero point; of a signed one, the least number does not occur.
 
     Members
     -------
     a : unsigned(form.bits)
         Bit pattern of the sum.
-    zero : unsigned(4)
+    zero : zero_shape
     o : exact.layout
     """
 
-    def __init__(self, form: FloatFormat) -> None:
-        super().__init__(form, 4, {"zero": In(4)})
+    def __init__(self, form: FloatFormat, zero_shape: Shape = _ZERO) -> None:
+        super().__init__(form, zero_shape.width - zero_shape.signed, {"zero": In(zero_shape)})
 
     def integer(self, m: Module) -> tuple[Value, Value]:
-        return self.zero, Const(1)
+        zero: Value = self.zero
+        if not zero.shape().signed:
+            return zero, Const(1)
+        magnitude = Signal(len(zero) - 1)
+        m.d.comb += magnitude.eq(Mux(zero[-1], -zero, zero))
+        return magnitude, ~zero[-1]

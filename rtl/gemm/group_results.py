@@ -82,7 +82,7 @@ class GroupResults(wiring.Component):
         m.submodules.accumulators = bank = AccumulatorBank(
             depth=config.accumulator_half_tiles * config.rows, accumulate=self._accumulate
         )
-        cycles = config.spec.dequant_cycles
+        cycles = config.dequant_cycles
         row: Any = self.row_i
         later: Any = delayed(m, self.row_o, cycles - 1, name="row_later")
         m.d.comb += [

@@ -15,6 +15,7 @@ from dovetail.rtl.lut.precompute import Precompute
 from dovetail.rtl.lut.table import (
     ENTRY_BITS,
     highest_exponent,
+    integer_table,
     quantised_float_table,
     quantised_integer_table,
 )
@@ -47,6 +48,8 @@ class QuantisingPrecompute(wiring.Component):
     i : ArrayLayout(signed(activation_bits), lut_k)
         k index 0 in the low bits.
     o : quantised_integer_table(lut_k, activation_bits)
+    first : shape of an entry of the exact table
+        Its entry 0: minus the sum of the activations.
     """
 
     def __init__(self, *, lut_k: int, activation_bits: int) -> None:
@@ -58,6 +61,7 @@ class QuantisingPrecompute(wiring.Component):
             {
                 "i": In(self._table.signature.members["i"].shape),
                 "o": Out(quantised_integer_table(lut_k, activation_bits)),
+                "first": Out(integer_table(lut_k, activation_bits).elem_shape),
             }
         )
 
@@ -70,7 +74,7 @@ class QuantisingPrecompute(wiring.Component):
         m.d.sync += largest.eq(sum(magnitudes[1:], magnitudes[0]))
         exponent = Signal.like(self.o.exponent)
         m.d.comb += exponent.eq(_least_exponent(largest, self._highest))
-        m.d.sync += self.o.exponent.eq(exponent)
+        m.d.sync += [self.o.exponent.eq(exponent), self.first.eq(table.o[0])]
         bits = max(len(table.o[0]), self._highest + 1)
         for index, entry in enumerate(table.o):
             m.submodules[f"round_{index}"] = rounding = RoundingShift(
@@ -105,6 +109,8 @@ class QuantisingFloatPrecompute(wiring.Component):
     i : ArrayLayout(unsigned(activation_bits), lut_k)
         Bit patterns, k index 0 in the low bits.
     o : quantised_float_table(lut_k)
+    first : unsigned(16)
+        Entry 0 of the exact table: minus the sum of the activations.
     """
 
     def __init__(self, *, lut_k: int, activation_bits: int = 16) -> None:
@@ -114,6 +120,7 @@ class QuantisingFloatPrecompute(wiring.Component):
             {
                 "i": In(self._table.signature.members["i"].shape),
                 "o": Out(quantised_float_table(lut_k)),
+                "first": Out(FP16.bits),
             }
         )
 
@@ -138,6 +145,8 @@ class QuantisingFloatPrecompute(wiring.Component):
 
         # Shifted by this, the largest significand is below half.
         farthest = FP16.significand_bits + 1
+        first = delayed(m, Value.cast(table.o[0]), 2, name="first", reset_less=True)
+        m.d.comb += self.first.eq(first)
         for index, entry in enumerate(table.o):
             word = delayed(m, Value.cast(entry), 1, name=f"entry_{index}", reset_less=True)
             number = unpack(m, word, FP16, name=f"number_{index}")
