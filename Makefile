@@ -58,6 +58,7 @@ test: .venv/installed check-tools  ## Run the tests, long lockstep runs left out
 
 verify: .venv/installed check-tools  ## Run the long lockstep runs: reference = RTL, simulator = RTL
 	$(BIN)/dovetail verify mixpe --seeds 200
+	$(BIN)/dovetail verify lut --seeds 200
 	$(BIN)/dovetail verify deform --seeds 200
 	$(BIN)/python -m pytest -n 2 -m long $(PYTEST_ARGS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 Core = Literal[
     "mixpe_w4a8",
@@ -21,9 +21,21 @@ Core = Literal[
     "dequant_w4a8",
     "dequant_w4a16",
     "lut_int8",
+    "lut_int16",
+    "lut_fp16",
+    "lut_fp8",
+    "unpu_int8",
+    "conventional_lut_int8",
+    "add_int8",
+    "add_fp16",
+    "mac_int8",
+    "mac_fp16",
 ]
 Placement = Literal["after_group", "column_head", "pe", "never"]
-WeightFormat = Literal["int4", "uint4_zero", "int8", "fp16", "odd", "twos_complement", "zero_point"]
+WeightFormat = Literal[
+    "int4", "uint4_zero", "int8", "fp16", "int8_scaled", "odd", "twos_complement", "zero_point"
+]
+UnitKind = Literal["lookup", "full_table", "conventional", "add", "mac"]
 
 MAX_WEIGHT_BITS = 8
 """Most bit planes of a weight."""
@@ -47,14 +59,12 @@ class CoreSpec:
     stored, computed : tuple of str, str
         Formats of weights that are stored (quantised offline), and of operands that are computed
         at run time (keys and values of attention) unless these are quantised to 4 bits.
-    broadcast : bool
-        A step of ``lut_k`` k reaches all units in one cycle; else one k a cycle moves through a
-        systolic array.
-    tables : bool
-        What is broadcast are tables of a step's activations.
-    bit_serial : bool
-        Weights come plane by plane of their bits, as many as a run-time register says, while the
-        activations of a step are held.
+    unit : str, optional
+        What takes a step of ``lut_k`` k that reaches all units in one cycle; None where one k a
+        cycle moves through a systolic array.  ``lookup``: a symmetric table of the step's
+        activations, made once a row.  ``full_table``: the same with every sum in the table and
+        weights in two's complement.  ``conventional``: every unit makes a full table.  ``add``: an
+        adder tree.  ``mac``: whole weights, with multipliers.
     slice_bits : int
         Smallest part of a weight that the scratchpads address.
     slices_per_word : int
@@ -62,21 +72,19 @@ class CoreSpec:
     nibble_passes : bool
         INT8 weights take two passes over their nibbles, and twice the time.
     wait_cycles : int
-        For which activations wait for their weights before the array, or weights for what is made
-        of the activations.
+        For which activations wait for their weights before a systolic array.
     product_cycles : int
-        Registers inside a PE between its operands and its accumulator.
+        Registers inside a PE of a systolic array between its operands and its accumulator.
     dequant_cycles : int
-        Registers of the unit that scales a group's sum.
+        Registers of the unit that scales a group's sum; of a core that broadcasts they follow from
+        its format, as all its latencies do (``GemmEngineConfig``).
     """
 
     title: str
     activation_bits: int
     dequantise: Placement
     floating: bool = False
-    broadcast: bool = False
-    tables: bool = False
-    bit_serial: bool = False
+    unit: UnitKind | None = None
     stored: tuple[WeightFormat, ...] = ("int4", "uint4_zero")
     computed: WeightFormat = "int8"
     slice_bits: int = 4
@@ -85,6 +93,27 @@ class CoreSpec:
     wait_cycles: int = 0
     product_cycles: int = 0
     dequant_cycles: int = 0
+
+    @property
+    def broadcast(self) -> bool:
+        return self.unit is not None
+
+    @property
+    def bit_serial(self) -> bool:
+        """Weights come plane by plane of their bits, as many as a run-time register says, while the
+        activations of a step are held.
+        """
+        return self.unit is not None and self.unit != "mac"
+
+    @property
+    def tables(self) -> bool:
+        """What is broadcast are tables of a step's activations."""
+        return self.unit in ("lookup", "full_table")
+
+    @property
+    def group_sums(self) -> bool:
+        """Sums of activations correct for the zero points of the weights."""
+        return self.after_group and self.unit != "mac"
 
     @property
     def after_group(self) -> bool:
@@ -104,15 +133,6 @@ class CoreSpec:
         """Every weight format that the core runs."""
         return tuple(dict.fromkeys((*self.stored, self.computed)))
 
-
-_BIT_SERIAL: Mapping[str, Any] = {
-    "dequantise": "after_group",
-    "broadcast": True,
-    "tables": True,
-    "bit_serial": True,
-    "stored": ("odd", "twos_complement", "zero_point"),
-    "slice_bits": 1,
-}
 
 MIXPE_CORES: Mapping[Core, CoreSpec] = {
     "mixpe_w4a8": CoreSpec(
@@ -187,13 +207,47 @@ MIXPE_CORES: Mapping[Core, CoreSpec] = {
 }
 """MixPE and the cores that it is compared with."""
 
+
+def _bit_serial(
+    title: str, activation_bits: int, *, unit: UnitKind, floating: bool = False
+) -> CoreSpec:
+    return CoreSpec(
+        title=title,
+        activation_bits=activation_bits,
+        dequantise="after_group",
+        floating=floating,
+        unit=unit,
+        stored=("odd", "twos_complement", "zero_point"),
+        slice_bits=1,
+    )
+
+
 LUT_CORES: Mapping[Core, CoreSpec] = {
-    "lut_int8": CoreSpec(
-        title="LUT INT8",
+    "lut_int8": _bit_serial("LUT INT8", 8, unit="lookup"),
+    "lut_int16": _bit_serial("LUT INT16", 16, unit="lookup"),
+    "lut_fp16": _bit_serial("LUT FP16", 16, unit="lookup", floating=True),
+    "lut_fp8": _bit_serial("LUT FP8", 8, unit="lookup", floating=True),
+    "unpu_int8": _bit_serial("UNPU-like INT8", 8, unit="full_table"),
+    "conventional_lut_int8": _bit_serial("conventional LUT INT8", 8, unit="conventional"),
+    "add_int8": _bit_serial("bit-serial adders INT8", 8, unit="add"),
+    "add_fp16": _bit_serial("bit-serial adders FP16", 16, unit="add", floating=True),
+    "mac_int8": CoreSpec(
+        title="MAC INT8",
         activation_bits=8,
-        wait_cycles=1,
-        dequant_cycles=1,
-        **_BIT_SERIAL,
+        dequantise="after_group",
+        unit="mac",
+        stored=("int8_scaled",),
+        slice_bits=8,
+    ),
+    "mac_fp16": CoreSpec(
+        title="MAC FP16",
+        activation_bits=16,
+        floating=True,
+        dequantise="after_group",
+        unit="mac",
+        stored=("fp16",),
+        computed="fp16",
+        slice_bits=16,
     ),
 }
 """LUT Tensor Core and the cores that it is compared with."""

@@ -15,7 +15,7 @@ from dovetail.errors import ConfigError
 
 LoopOrder = Literal["m_outer", "n_outer"]
 MAX_DIMENSION = 1 << 20
-_BITS = {"int4": 4, "uint4_zero": 4, "int8": 8, "fp16": 16}
+_BITS = {"int4": 4, "uint4_zero": 4, "int8": 8, "int8_scaled": 8, "fp16": 16}
 # What bit-serial cores take; the place of a format is its register.
 _PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
 _MOST_ODD_FACTOR = 7  # of the k of a step
@@ -32,10 +32,10 @@ class Gemm:
     weight_format : str
         ``int4`` symmetric, -8..7; ``uint4_zero`` with a zero point, 0..15; ``int8`` and ``fp16``
         without scales: operands that are computed at run time (attention), and all of a core that
-        does not quantise.  Bit-serial cores take unsigned codes q of ``bits`` bits: ``odd``, which
-        stand for ``2q - (2^bits - 1)``; ``twos_complement``, for ``q - 2^(bits - 1)``; and
-        ``zero_point``, for q less the group's zero point.  Their ``int8`` is ``twos_complement`` of
-        8 bits without scales.
+        does not quantise; ``int8_scaled``, INT8 with scales.  Bit-serial cores take unsigned codes
+        q of ``bits`` bits: ``odd``, which stand for ``2q - (2^bits - 1)``; ``twos_complement``, for
+        ``q - 2^(bits - 1)``; and ``zero_point``, for q less the group's zero point.  Their ``int8``
+        is ``twos_complement`` of 8 bits without scales.
     group : int
         Length of a quantisation group along k: a power of two of the engine's steps, which are one
         k long where ``lut_k`` is 1.  The last group may be short.  Without scales it only sets how

@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from dovetail.arch.cores import WeightFormat
+from dovetail.arch.cores import MAX_WEIGHT_BITS, WeightFormat
 from dovetail.arch.engine import GemmEngineConfig, is_power_of_two
 from dovetail.arch.validation import refused_in_one_line
 from dovetail.errors import ConfigError
+
+_WHOLE_BITS: Mapping[WeightFormat, int] = {"int4": 4, "int8_scaled": 8, "fp16": 16}
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -33,11 +36,12 @@ class LutDesign:
     engine : GemmEngineConfig
         The hardware; ``engine.core`` tells the LUT core from its baselines.
     weight_bits : int
-        Bits of a stored weight: 1 to 8 on bit-serial cores, 4 on those that multiply INT4, 16 on
-        one that quantises nothing.
+        Bits of a stored weight: 1 to 8 on bit-serial cores; on others those that they multiply,
+        4 of INT4, 8 of INT8, 16 of FP16, which is not quantised.
     levels : str
         What a code stands for (:class:`dovetail.arch.gemm.Gemm`): ``odd``, ``twos_complement`` or
-        ``zero_point``.  Cores that multiply INT4 do not have ``odd``.
+        ``zero_point``.  Cores that multiply INT4 do not have ``odd``, those that multiply INT8 only
+        ``twos_complement``.
     group : int
         Length of a weight group along k: a power of two of steps, up to ``engine.max_group``.
     """
@@ -56,19 +60,19 @@ class LutDesign:
                 f"group={self.group} must be a power of two of steps of lut_k={engine.lut_k}, up "
                 f"to max_group={engine.max_group}; use a shorter group or build a larger engine"
             )
-        least, most = (1, 8) if spec.bit_serial else (4, 4)
-        if spec.dequantise == "never":
-            least = most = 16
+        least, most = 1, MAX_WEIGHT_BITS
+        if not spec.bit_serial:
+            least = most = _WHOLE_BITS[spec.stored[0]]
         if not least <= self.weight_bits <= most:
             allowed = f"from {least} to {most}" if least < most else f"{most}"
             raise ValueError(
                 f"weight_bits={self.weight_bits} must be {allowed} for core={engine.core}; "
                 f"change weight_bits"
             )
-        if self.levels == "odd" and not spec.bit_serial and spec.dequantise != "never":
+        if self.levels not in self._levels:
             raise ValueError(
-                f"levels=odd needs a bit-serial core; core={engine.core} multiplies INT4: use "
-                f"twos_complement or zero_point"
+                f"levels={self.levels} does not go with core={engine.core}; use "
+                f"{' or '.join(self._levels)}"
             )
         if self.levels == "zero_point" and self.weight_bits > engine.zero_bits:
             raise ValueError(
@@ -82,9 +86,23 @@ class LutDesign:
         """Of stored weights, as the core takes them."""
         if self.engine.spec.bit_serial:
             return self.levels
-        if self.engine.spec.dequantise == "never":
-            return self.engine.spec.computed
-        return "uint4_zero" if self.levels == "zero_point" else "int4"
+        if self.levels == "zero_point":
+            return "uint4_zero"
+        return self.engine.spec.stored[0]
+
+    @property
+    def _levels(self) -> tuple[str, ...]:
+        """What codes can stand for on this core; of FP16 it says nothing."""
+        spec = self.engine.spec
+        if spec.bit_serial:
+            return ("odd", "twos_complement", "zero_point")
+        if spec.stored[0] == "fp16":
+            return ("odd",)
+        return (
+            ("twos_complement", "zero_point")
+            if "uint4_zero" in spec.stored
+            else ("twos_complement",)
+        )
 
     @property
     def design_id(self) -> str:

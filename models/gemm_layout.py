@@ -7,8 +7,11 @@ high ones; FP16 weights are a slice each.  Rows, columns and k beyond the GEMM a
 
 Where an engine takes steps of ``lut_k`` k, a slice has those of one row or channel side by side,
 filled up to a power of two; of bit-serial weights it has one bit of each, and a step has as many
-slices as weights have bits, the lowest first.  For tables the low bits of a step's plane come
-inverted where its highest bit is set.
+slices as weights have bits, the lowest first.  For symmetric tables the low bits of a step's plane
+come inverted where its highest bit is set; for full ones the highest plane comes inverted, which
+makes two's complement of codes.  An engine that loads tables has those of each step instead
+of its activations: all entries side by side; of 8-bit entries followed by 7 bits of exponent, a bit
+that says not a number, and the first entry of the exact table in 24 bits.
 """
 
 from __future__ import annotations
@@ -26,6 +29,14 @@ from dovetail.arch.engine import (
     power_of_two,
 )
 from dovetail.arch.gemm import Descriptor
+from dovetail.arch.number_formats import FP16
+from dovetail.models.lut.mpgemm import activation_numbers
+from dovetail.models.lut.tables import (
+    fp16_tables,
+    integer_tables,
+    quantize_fp16_tables,
+    quantize_integer_tables,
+)
 from dovetail.models.lut.weights import (
     bit_planes,
     bits_of_indices,
@@ -48,10 +59,12 @@ def pack_operands(
     uint8, shape (output_address * port_bits / 8,)
     """
     spec = config.spec
-    activations = _by_step(_bits(operands.activations), config.lut_k)
-    a_slices = _to_bytes(
-        _blocks(activations, config.rows, config.rows_padded), spec.activation_bits
-    )
+    if config.tables == "loaded":
+        activations, a_bits = _tables(operands, config), 1
+    else:
+        activations = _by_step(_bits(operands.activations), config.lut_k)
+        a_bits = spec.activation_bits
+    a_slices = _to_bytes(_blocks(activations, config.rows, config.rows_padded), a_bits)
     weights = _weight_slices(operands, config, descriptor)
     w_slices = _to_bytes(_blocks(weights, config.cols, config.cols_padded), spec.slice_bits)
     parts = [
@@ -66,10 +79,42 @@ def pack_operands(
     return np.concatenate(parts)
 
 
+def _tables(operands: GemmOperands, config: GemmEngineConfig) -> NDArray[np.uint8]:
+    """Tables of all steps, bit by bit: (m, steps, activation_step_bits)."""
+    if config.spec.floating:
+        bits = fp16_tables(activation_numbers(operands.activations), config.lut_k)
+        tables = bits.astype(np.int64)
+        quantize = quantize_fp16_tables(bits)
+        exponent = quantize.exponent - FP16.least_exponent
+    else:
+        tables = integer_tables(operands.activations, config.lut_k)
+        quantize = quantize_integer_tables(tables)
+        exponent = quantize.exponent
+    fields = [_bit_fields(tables, config.table_entry_bits)]
+    if config.table == "int8":
+        trailer = exponent | (~quantize.finite).astype(np.int64) << 7
+        fields = [
+            _bit_fields(quantize.entries.astype(np.int64), 8),
+            _bit_fields(trailer[:, :, None], 8),
+            _bit_fields(tables[:, :, :1], 24),
+        ]
+    image = np.concatenate(fields, axis=2)
+    padding = config.activation_step_bits - image.shape[2]
+    return np.pad(image, ((0, 0), (0, 0), (0, padding)))
+
+
+def _bit_fields(values: NDArray[np.int64], bits: int) -> NDArray[np.uint8]:
+    """Bits of each value, the lowest first: (m, steps, values) to (m, steps, values * bits)."""
+    spread = values[:, :, :, None] >> np.arange(bits) & 1
+    return spread.reshape(*values.shape[:2], -1).astype(np.uint8)
+
+
 def _weight_slices(
     operands: GemmOperands, config: GemmEngineConfig, descriptor: Descriptor
 ) -> NDArray[Any]:
     """Weights cut into what the scratchpads address: (n, slices, lanes of ``slice_bits``)."""
+    if config.spec.unit == "mac":
+        return _by_step(_bits(operands.weights), config.lut_k)
     if not config.spec.bit_serial:
         weights = _bits(operands.weights)[:, :, None]
         if config.spec.slice_bits == 4:
@@ -77,8 +122,10 @@ def _weight_slices(
             weights = np.concatenate(nibbles, axis=2).reshape(len(weights), -1, 1)
         return weights
     planes = bit_planes(check_codes(operands.weights, descriptor.planes), descriptor.planes)
+    if config.spec.unit == "full_table":
+        planes[-1] ^= 1  # two's complement
     indices = step_indices(planes, config.lut_k)
-    if config.spec.tables:
+    if config.spec.unit == "lookup":
         indices = invert_beforehand(indices, config.lut_k)
     # Of each step all its planes.
     slices = indices.transpose(1, 2, 0).reshape(len(operands.weights), -1)

@@ -9,11 +9,7 @@ from typing import Any
 from dovetail.arch.cores import Core as CoreName
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.number_formats import float_format
-from dovetail.rtl.dot.column import zero_shape
 from dovetail.rtl.dot.core import BroadcastCore
-from dovetail.rtl.dot.group_sum import TableStepSum
-from dovetail.rtl.dot.head import TableHead
-from dovetail.rtl.dot.parts import BroadcastParts
 from dovetail.rtl.floating.accumulate import AccumulateScaled, AccumulateSum
 from dovetail.rtl.floating.convert import FpOutputRound
 from dovetail.rtl.floating.dequant_pe import DequantFloatPe
@@ -28,8 +24,7 @@ from dovetail.rtl.int8.core import BeforeLoopCore
 from dovetail.rtl.int8.dequant_pe import DequantPe
 from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
-from dovetail.rtl.lut.lookup import LookupUnit
-from dovetail.rtl.lut.precompute import Precompute
+from dovetail.rtl.lut.parts import broadcast_parts
 from dovetail.rtl.mixpe.core import AfterGroupCore
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
@@ -83,34 +78,6 @@ def after_group_parts(config: GemmEngineConfig) -> AfterGroupParts:
     )
 
 
-def broadcast_parts(config: GemmEngineConfig) -> BroadcastParts:
-    """Components of a core that broadcasts its operands."""
-    activation_bits = config.spec.activation_bits
-    head = TableHead(
-        config.activation_step_bits,
-        Precompute(lut_k=config.lut_k, activation_bits=activation_bits),
-    )
-    group_sum = TableStepSum(
-        entry_bits=head.signature.members["sum_o"].shape.width, sum_bits=config.group_sum_bits
-    )
-    dequant = GroupDequant(
-        p_bits=config.pe_accumulator_bits,
-        s_bits=config.group_sum_bits,
-        zero_shape=zero_shape(config),
-    )
-    return BroadcastParts(
-        head=head,
-        unit=LookupUnit(
-            lut_k=config.lut_k,
-            activation_bits=activation_bits,
-            sum_bits=config.pe_accumulator_bits,
-        ),
-        group_sum=group_sum,
-        dequant=dequant,
-        accumulate=Accumulate(increment_bits=dequant.o_bits, bits=config.accumulator_bits),
-    )
-
-
 def compute_core(config: GemmEngineConfig) -> Core:
     """The compute core of ``config``."""
     if config.spec.broadcast:
@@ -127,9 +94,11 @@ def compute_core(config: GemmEngineConfig) -> Core:
 
 def engine(config: GemmEngineConfig) -> GemmEngine:
     """The engine of ``config`` with its core."""
-    rounding: Any = OutputRound(bits=config.accumulator_bits)
+    rounding: Any
     if config.spec.floating:
         rounding = FpOutputRound()
+    else:
+        rounding = OutputRound(bits=config.accumulator_bits)
     return GemmEngine(config, compute_core(config), rounding)
 
 

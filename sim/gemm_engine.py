@@ -31,6 +31,7 @@ def engine_timing(config: GemmEngineConfig) -> EngineTiming:
         nibble_passes=int(spec.nibble_passes),
         unscaled_slices=config.weight_slices,
         after_group=int(spec.after_group),
+        group_sums=int(spec.group_sums),
         head_dequant=int(spec.dequantise == "column_head"),
         makes_tables=int(config.makes_tables),
         **_spad("a", config.activation),

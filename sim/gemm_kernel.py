@@ -33,6 +33,7 @@ class EngineTiming(NamedTuple):
     nibble_passes: int  # 1: INT8 weights take two passes
     unscaled_slices: int  # slices of a weight without group scales; a quantised one has one plane
     after_group: int  # 1: group sums are scaled
+    group_sums: int  # 1: activations are summed to correct them
     head_dequant: int  # 1: weights are dequantised at the columns' heads
     makes_tables: int  # 1: a table is made of each step of a row
     a_slices: int  # slices per scratchpad row, and beats per row
@@ -259,8 +260,9 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
     e[_ACCUMULATE] += results
     if t.makes_tables:
         e[_TABLE] += k_count * n_count * valid_rows
-    if t.after_group:
+    if t.group_sums:
         e[_GROUP_SUM] += passes * k_count * n_count * valid_rows
+    if t.after_group:
         e[_GROUP_DEQUANT] += results
     elif t.head_dequant and not r.unscaled:
         e[_WEIGHT_DEQUANT] += k_count * m_count * valid_cols

@@ -15,7 +15,7 @@ from dovetail.sim.result import RunResult
 def gemm_of(design: LutDesign, op: GemmOp) -> Gemm:
     """The GEMM that ``design`` runs for ``op``: stored weights in groups, computed ones without."""
     spec = design.engine.spec
-    if op.weights == "activation" or spec.dequantise == "never":
+    if op.weights == "activation" or spec.stored[0] == "fp16":
         return unscaled_gemm(design.engine, op)
     return Gemm(
         m=op.m,

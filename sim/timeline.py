@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import describe
+from dovetail.arch.lut import LutDesign
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.sim.gemm_engine import TileTimes, tile_count, tile_times
 from dovetail.sim.result import GemmResult, RunResult
@@ -24,12 +25,12 @@ class _Slice(NamedTuple):
     args: dict[str, int]
 
 
-def timeline(design: MixpeDesign, result: RunResult) -> dict[str, Any]:
+def timeline(design: MixpeDesign | LutDesign, result: RunResult) -> dict[str, Any]:
     """Lay out the tiles of each distinct GEMM of a run.
 
     Parameters
     ----------
-    design : MixpeDesign
+    design : MixpeDesign or LutDesign
     result : RunResult
         Of that design; its mappings are taken.
 

@@ -9,6 +9,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.rtl.dot.chain import drain_chain
 from dovetail.rtl.dot.parts import BroadcastParts
@@ -21,7 +22,13 @@ __all__ = ["BroadcastColumn", "zero_shape"]
 
 
 def zero_shape(config: GemmEngineConfig) -> Any:
-    """Shape of a recentred zero point ``z' = 2z + 1 - 2^b``, odd and below ``2^b`` either way."""
+    """Shape of what the sum of activations is multiplied by.
+
+    A recentred zero point ``z' = 2z + 1 - 2^b`` is below ``2^zero_bits`` either way.  Where sums
+    are doubled, twice a zero point reaches ``2^b``.
+    """
+    if config.spec.unit in ("full_table", "conventional"):
+        return signed(MAX_WEIGHT_BITS + 2)
     return signed(config.zero_bits + 1)
 
 
@@ -78,7 +85,7 @@ class BroadcastColumn(wiring.Component):
                 "zero_point": In(1),
                 "zero_offset": In(zero_shape(config)),
                 "row_i": In(row),
-                "group_sum_i": In(parts.group_sum.sum_shape),
+                "group_sum_i": In(parts.dequant.signature.members["s"].shape),
                 "read": In(1),
                 "read_address": In(row["address"].shape),
                 "read_half": In(1),
@@ -115,7 +122,7 @@ class BroadcastColumn(wiring.Component):
             results.scale_slot.eq(self.scale_slot),
             results.scale_lane.eq(self.scale_lane),
             results.row_i.eq(self.row_i),
-            results.product_sum.eq(total),
+            results.product_sum.eq(total << 1 if parts.doubled else total),
             results.group_sum.eq(self.group_sum_i),
             results.zero.eq((zero << 1) + self.zero_offset),
             results.read.eq(self.read),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data
 
@@ -41,18 +41,22 @@ class BroadcastCore(Core):
     """
 
     def __init__(self, config: GemmEngineConfig, parts: BroadcastParts) -> None:
-        assert parts.head.cycles == config.spec.wait_cycles
-        assert parts.unit.product_cycles == config.spec.product_cycles
-        events = (Event.GROUP_SUM, Event.GROUP_DEQUANT)
-        super().__init__(config, events=(Event.TABLE, *events) if config.makes_tables else events)
+        assert parts.head.cycles == config.head_cycles
+        assert parts.unit.product_cycles == config.product_cycles
+        events = [Event.GROUP_DEQUANT]
+        if parts.group_sum:
+            events.append(Event.GROUP_SUM)
+        if config.makes_tables:
+            events.append(Event.TABLE)
+        super().__init__(config, events=tuple(events))
         self._parts = parts
-        self._head = Leaf("row_head", parts.head)
-        self._sum = Leaf("step_sum", parts.group_sum)
+        self._head = Leaf("row_head", parts.head, clocked=parts.head.cycles > 0)
+        self._sum = Leaf("step_sum", parts.group_sum) if parts.group_sum else None
         self._column = Leaf("broadcast_column", BroadcastColumn(config, parts))
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
-        return (self._head, self._sum, self._column)
+        return (self._head, *((self._sum,) if self._sum else ()), self._column)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -73,7 +77,7 @@ class BroadcastCore(Core):
         control: Any = delayed(m, entering, parts.head.cycles, name="control")
         weights = delayed(m, i.weights, parts.head.cycles, name="weights", reset_less=True)
         broadcast = Signal(data.ArrayLayout(parts.unit.operand, rows))
-        step_sums = Signal(data.ArrayLayout(parts.group_sum.operand, rows))
+        step_sums = Signal(data.ArrayLayout(parts.head.signature.members["sum_o"].shape, rows))
         for row in range(rows):
             m.submodules[f"head_{row}"] = self._head.instance(
                 i=i.activations.word_select(row, config.activation_step_bits),
@@ -92,30 +96,13 @@ class BroadcastCore(Core):
             drain.drain.eq(complete),
         ]
 
-        # A step's activations are the same in all its planes and count with the last.
-        step: Any = Signal(SUM_CONTROL)
-        m.d.comb += [
-            step.valid.eq(control.valid & control.plane_last),
-            step.first.eq(control.first),
-            step.last.eq(control.last),
-        ]
-        later = parts.unit.product_cycles - parts.group_sum.product_cycles
-        step = delayed(m, step, later, name="step")
-        step_sums = delayed(m, step_sums, later, name="step_sums", reset_less=True)
-        group_sum = drain_chain(
-            m,
-            self._sum,
-            rows=rows,
-            drain=complete,
-            ports=lambda row: {"a_i": step_sums[row], "control_i": step},
-        )
-
+        group_sum = self._group_sums(m, control, step_sums, complete)
         lanes = Signal(cols * config.scale_lane_bits)
         unit_scale = Cat(*([Const(1, config.scale_lane_bits)] * cols))
         offset = Signal(zero_shape(config))
         m.d.comb += [
             lanes.eq(Mux(i.unscaled, unit_scale, i.scales)),
-            offset.eq(Mux(i.levels == 2, 1 - (1 << i.planes), i.levels == 1)),
+            offset.eq(self._zero_offset(i)),
         ]
         read_data = []
         for col in range(cols):
@@ -143,16 +130,52 @@ class BroadcastCore(Core):
         drained: Any = drain.row
         # A row enters its accumulators ``dequant_cycles`` later, is added in the next cycle and can
         # be read in the one after.
-        ready = delayed(m, drained.tile_done, config.spec.dequant_cycles + 1, name="tile_done")
+        ready = delayed(m, drained.tile_done, config.dequant_cycles + 1, name="tile_done")
         steps = Mux(i.valid & i.plane_last, self.rows_valid, 0)
         m.d.comb += [
             self.tile_ready.eq(ready),
             self.read_data.eq(Cat(*read_data)),
             self.drained_cols.eq(drain.drained_cols),
             self.drained_add.eq(~drained.first),
-            self.count_group_sum.eq(steps),
             self.count_group_dequant.eq(drain.drained_cols),
         ]
+        if parts.group_sum:
+            m.d.comb += self.count_group_sum.eq(steps)
         if config.makes_tables:
             m.d.comb += self.count_table.eq(steps)
         return m
+
+    def _group_sums(self, m: Module, control: Any, step_sums: Any, complete: Value) -> Value:
+        """Sum of activations of the row that drains, at the bottom of a chain of its own."""
+        parts = self._parts
+        if parts.group_sum is None or self._sum is None:
+            return Const(0, 1)
+        # A step's activations are the same in all its planes and count with the last.
+        step: Any = Signal(SUM_CONTROL)
+        m.d.comb += [
+            step.valid.eq(control.valid & control.plane_last),
+            step.first.eq(control.first),
+            step.last.eq(control.last),
+        ]
+        later = parts.unit.product_cycles - parts.group_sum.product_cycles
+        step = delayed(m, step, later, name="step")
+        step_sums = delayed(m, step_sums, later, name="step_sums", reset_less=True)
+        return drain_chain(
+            m,
+            self._sum,
+            rows=self._config.rows,
+            drain=complete,
+            ports=lambda row: {"a_i": step_sums[row], "control_i": step},
+        )
+
+    def _zero_offset(self, i: Any) -> Value:
+        """What counts as zero point besides twice the stored one: of ``q'``, or of twice ``q``."""
+        top = 1 << i.planes  # 2^b
+        odd, twos_complement = i.levels == 0, i.levels == 1
+        if self._parts.group_sum is None:
+            return Const(0, 1)
+        if self._parts.unsigned_digits:
+            return Mux(odd, top - 1, Mux(twos_complement, top, 0))
+        if self._parts.signed_digits:
+            return Mux(odd, -1, Mux(twos_complement, 0, -top))
+        return Mux(odd, 0, Mux(twos_complement, 1, 1 - top))

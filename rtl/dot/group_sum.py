@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Shape, Value, signed
-from amaranth.lib.wiring import In
+from amaranth import Cat, Module, Shape, Value, signed, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from dovetail.rtl.dot.unit import SUM_CONTROL
+from dovetail.arch.number_formats import FP16, FloatFormat
+from dovetail.rtl.dot.unit import SUM_CONTROL, BroadcastUnit, sum_control
+from dovetail.rtl.floating.fused_add import FusedAdd
+from dovetail.rtl.floating.products import FloatPass
 from dovetail.rtl.gemm.segment_sum import SegmentSum
 from dovetail.rtl.skew import delayed
 
-__all__ = ["StepSum", "TableStepSum"]
+__all__ = ["EntryStepSum", "FloatTableStepSum", "StepSum", "TableStepSum", "UnitStepSum"]
 
 
 class StepSum(SegmentSum):
@@ -71,3 +75,106 @@ class TableStepSum(StepSum):
 
     def add(self, m: Module, accumulated: Value, product: Value) -> Value:
         return accumulated - product
+
+
+class EntryStepSum(TableStepSum):
+    """Add the entry of a step's full table that has every activation added.
+
+    Parameters
+    ----------
+    entry_bits, sum_bits : int
+        Widths of the signed entry and of the accumulator.
+    """
+
+    def add(self, m: Module, accumulated: Value, product: Value) -> Value:
+        return accumulated + product
+
+
+class UnitStepSum(wiring.Component):
+    """A unit with adders as a :class:`StepSum`: one plane whose bits add all activations.
+
+    :Latency: 1 + ``product_cycles`` cycles from the last step of a segment to ``sum_o``.
+    :Throughput: one step per cycle.
+    :Ready path: none.
+    :Reference: that of the unit.
+
+    Parameters
+    ----------
+    unit : BroadcastUnit
+        Of one plane.
+
+    Members
+    -------
+    a_i, control_i, drain_i, shift_i, shift_o, sum_i, sum_o
+        As of :class:`StepSum`.
+    """
+
+    def __init__(self, unit: BroadcastUnit) -> None:
+        self._unit = unit
+        self.operand = unit.operand
+        self.sum_shape = unit.sum_shape
+        self.product_cycles = unit.product_cycles
+        shape = unit.sum_shape
+        super().__init__(
+            {
+                "a_i": In(unit.operand),
+                "control_i": In(SUM_CONTROL),
+                "drain_i": In(1),
+                "shift_i": In(1),
+                "shift_o": Out(1),
+                "sum_i": In(shape),
+                "sum_o": Out(shape),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.unit = unit = self._unit
+        control: Any = self.control_i
+        now: Any = unit.control_i
+        m.d.comb += [
+            unit.a_i.eq(self.a_i),
+            unit.w_i.eq(~0),
+            now.valid.eq(control.valid),
+            now.first.eq(control.first),
+            now.last.eq(control.last),
+            now.plane_first.eq(1),
+            now.plane_last.eq(1),
+            unit.sum_control_i.eq(sum_control(m, now, unit)),
+            unit.drain_i.eq(self.drain_i),
+            unit.shift_i.eq(self.shift_i),
+            unit.sum_i.eq(self.sum_i),
+            self.shift_o.eq(unit.shift_o),
+            self.sum_o.eq(unit.sum_o),
+        ]
+        return m
+
+
+class FloatTableStepSum(StepSum):
+    """Subtract entry 0 of a step's table of FP16 numbers, with one rounding.
+
+    Parameters
+    ----------
+    form : FloatFormat
+        Of the sum.
+    """
+
+    def __init__(self, form: FloatFormat) -> None:
+        self._form = form
+        super().__init__(unsigned(FP16.bits), sum_shape=unsigned(form.bits))
+
+    def product(self, m: Module) -> Value:
+        entry: Value = self.a_i
+        return Cat(entry[:-1], ~entry[-1])
+
+    def add(self, m: Module, accumulated: Value, product: Value) -> Value:
+        m.submodules.exact = exact = FloatPass(FP16)
+        m.submodules.add = add = FusedAdd(
+            exact.exact, self._form, accumulator_grid=exact.exact.grid
+        )
+        m.d.comb += [
+            exact.a.eq(product),
+            add.accumulator.eq(accumulated),
+            add.exact.eq(exact.o),
+        ]
+        return add.o

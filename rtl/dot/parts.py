@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from dovetail.rtl.dot.group_sum import StepSum
+from dovetail.rtl.dot.group_sum import StepSum, UnitStepSum
 from dovetail.rtl.dot.head import Head
 from dovetail.rtl.dot.unit import BroadcastUnit
 
@@ -21,14 +21,26 @@ class BroadcastParts:
     head : Head
         From a row's operand of a step to what is broadcast.
     unit : BroadcastUnit
-    group_sum : StepSum
-        Of what the head gives as ``sum_o``; it must not take longer than ``unit``.
+    group_sum : StepSum or UnitStepSum, optional
+        Of what the head gives as ``sum_o``; it must not take longer than ``unit``.  None where
+        weights have no zero points.
     dequant, accumulate : wiring.Component
         As of :class:`~dovetail.rtl.mixpe.parts.AfterGroupParts`.
+    unsigned_digits : bool
+        Planes of the unit count 0 and 1, where those of a lookup count -1 and 1: its sums are
+        doubled, and zero points are those of the codes.
+    signed_digits : bool
+        Likewise, with weights in two's complement.
     """
 
     head: Head
     unit: BroadcastUnit
-    group_sum: StepSum
+    group_sum: StepSum | UnitStepSum | None
     dequant: Any
     accumulate: Any
+    unsigned_digits: bool = False
+    signed_digits: bool = False
+
+    @property
+    def doubled(self) -> bool:
+        return self.unsigned_digits or self.signed_digits

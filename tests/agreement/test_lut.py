@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from amaranth import Module, Value
 
-from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.cores import LUT_CORES
 from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.lut import preset
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.lockstep.compare import compare
+from dovetail.lockstep.lut import certify, verify
 from dovetail.lockstep.random_cases import random_case, random_lut_engine
+from dovetail.models.trace import GemmOp, Trace
 from dovetail.rtl import verilator
 from dovetail.rtl.dot.group_sum import TableStepSum
 from dovetail.rtl.engines import engine
@@ -79,8 +82,42 @@ def test_a_wrong_sum_of_activations_is_seen(monkeypatch: pytest.MonkeyPatch) -> 
     assert wrong(monkeypatch, small_case(0, "twos_complement", 2)) == {"values"}
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_random_cases_agree(index: int) -> None:
-    config: GemmEngineConfig = random_lut_engine(index)
+def test_twelve_random_cases_agree() -> None:
+    report = verify("lut", seeds=12)
+    assert report.mismatches == {"values": 0, "cycles": 0, "events": 0}, "\n".join(report.lines)
+    assert (report.compared, report.configurations) == (12, 3)
+    cores = [line.partition(":")[0] for line in report.lines[1:4]]
+    assert cores == ["lut_fp16", "lut_int16", "lut_int8"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("index", range(3, len(LUT_CORES)), ids=list(LUT_CORES)[3:])
+def test_every_other_core_agrees(index: int) -> None:
+    """The random cases above run on the first three cores."""
+    config = random_lut_engine(index)
+    assert config.core == list(LUT_CORES)[index]
     cases = [random_case(config, 100 * index + number, repeat="") for number in range(4)]
     assert compare(cases).mismatches == ()
+
+
+def test_a_certificate_covers_stored_and_computed_weights() -> None:
+    design = preset("w2a8-m2n4k4")
+    rng = np.random.default_rng(0)
+    trace = Trace(
+        network="own",
+        phase="prefill",
+        batch=1,
+        seq=5,
+        ops=(
+            GemmOp(name="q_proj", layer=0, m=5, n=9, k=70),
+            GemmOp(name="scores", layer=0, m=5, n=5, k=20, weights="activation"),
+        ),
+        operands={
+            "0.q_proj.a": rng.normal(size=(5, 70)).astype(np.float32),
+            "0.q_proj.w": rng.normal(size=(9, 70)).astype(np.float32),
+        },
+    )
+    certificate = certify(design, trace)
+    assert certificate.passed
+    formats = [(case["weight_format"], case["bits"]) for case in certificate.cases]
+    assert formats == [("twos_complement", 2), ("int8", None)]

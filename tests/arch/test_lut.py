@@ -74,7 +74,7 @@ def test_the_format_of_weights_is_the_core_s() -> None:
         ),
         (
             {"engine": ENGINE | {"core": "mixpe_w4a8", "lut_k": 1}, "weight_bits": 4},
-            "levels=odd needs a bit-serial core; core=mixpe_w4a8 multiplies INT4: use twos_com",
+            "levels=odd does not go with core=mixpe_w4a8; use twos_complement or zero_point",
         ),
         (
             {"engine": ENGINE | {"core": "fp16", "lut_k": 1}},

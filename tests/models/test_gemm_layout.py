@@ -165,6 +165,56 @@ def test_every_bit_of_a_step_lies_where_the_layout_says(
         assert lane == int(operands.scale[n, g]) + 4096 * int(operands.zero[n, g])
 
 
+def test_whole_weights_of_a_step_lie_side_by_side() -> None:
+    config = engine("mac_int8", 2, 3, 64, lut_k=3)
+    gemm = Gemm(m=2, n=5, k=7, weight_format="int8_scaled", group=6)
+    d = describe(config, gemm, SMALLEST)
+    operands = operands_of(replace(gemm, weight_format="int8"), 1)
+    ones = np.ones((5, 2), dtype=np.int64)
+    scaled = replace(operands, scale=ones, zero=0 * ones)
+    image = int.from_bytes(pack_operands(scaled, config, d).tobytes(), "little")
+    for n, k in itertools.product(range(5), range(7)):
+        at = 64 * (d.weight_address + n // 3 * d.weight_block_beats)
+        at += 8 * (4 * (4 * (k // 3) + n % 3) + k % 3)
+        assert image >> at & 255 == int(scaled.weights[n, k]) % 256
+
+
+@pytest.mark.parametrize("table", ["exact", "int8"])
+def test_tables_lie_where_activations_would(table: str) -> None:
+    config = replace(
+        engine("lut_int8", 2, 3, 64, lut_k=3),
+        tables="loaded",
+        table=table,  # type: ignore[arg-type]
+    )
+    gemm = Gemm(m=3, n=2, k=4, weight_format="odd", bits=1, group=3)
+    d = describe(config, gemm, SMALLEST)
+    rng = np.random.default_rng(3)
+    a = rng.integers(-128, 128, (3, 4)).astype(np.int8)
+    operands = GemmOperands(
+        activations=a,
+        weights=np.zeros((2, 4), np.uint8),
+        scale=np.ones((2, 2), dtype=np.int64),
+        zero=np.zeros((2, 2), dtype=np.int64),
+        group=3,
+    )
+    image = int.from_bytes(pack_operands(operands, config, d).tobytes(), "little")
+    padded = np.pad(a.astype(int), ((0, 0), (0, 2)))
+    for m, step in itertools.product(range(3), range(2)):
+        x, y, z = padded[m, 3 * step : 3 * step + 3].tolist()
+        sums = [-z - y - x, -z - y + x, -z + y - x, -z + y + x]
+        # Four entries of 10 bits fill 64 bits, four bytes and 32 bits more fill them as well.
+        at = 64 * (d.activation_address + m // 2 * d.activation_block_beats)
+        at += 64 * (2 * step + m % 2)
+        if table == "exact":
+            want = sum((v % 1024) << 10 * i for i, v in enumerate(sums))
+            assert image >> at & (1 << 64) - 1 == want
+            continue
+        exponent = next(e for e in range(9) if max(abs(round(v / 2**e)) for v in sums) <= 127)
+        want = sum((round(v / 2**exponent) % 256) << 8 * i for i, v in enumerate(sums))
+        want |= exponent << 32 | sums[0] % (1 << 24) << 40
+        assert image >> at & (1 << 64) - 1 == want
+
+
 def test_nibbles_are_packed_little_end_first() -> None:
     config = engine("mixpe_w4a8", 1, 4, 16)
     gemm = Gemm(m=1, n=4, k=2, weight_format="int4", group=2)

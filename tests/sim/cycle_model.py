@@ -7,6 +7,7 @@ counted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,10 +71,12 @@ def touched_rows(spad: SpadShape, slices: range) -> int:
     return len({index // spad.slices_per_row for index in slices})
 
 
-BIT_SERIAL = ("lut_int8",)
-TABLES = ("lut_int8",)
-AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16", *BIT_SERIAL)
-FLOATING = ("mixpe_w4a16", "dequant_w4a16", "fp16")
+LUT = ("lut_int8", "lut_int16", "lut_fp16", "lut_fp8")
+BIT_SERIAL = (*LUT, "unpu_int8", "conventional_lut_int8", "add_int8", "add_fp16")
+MAC = ("mac_int8", "mac_fp16")
+BROADCAST = (*BIT_SERIAL, *MAC)
+AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16", *BROADCAST)
+FLOATING = ("mixpe_w4a16", "dequant_w4a16", "fp16", "lut_fp16", "lut_fp8", "add_fp16", "mac_fp16")
 WAITS = {
     "int8": 2,  # the weight dequantiser's two registers at the head of a column
     "shift_add_int8": 2,
@@ -81,8 +84,30 @@ WAITS = {
     "dequant_w4a16": 3,  # and one after the product
     "mixpe_w4a16": 1,  # after the product
     "fp16": 1,
-    "lut_int8": 1,  # the table's register
 }
+
+
+def makes_tables(config: GemmEngineConfig) -> bool:
+    """At the heads of rows; a conventional unit makes its own."""
+    return config.core == "unpu_int8" or (config.core in LUT and config.tables == "made")
+
+
+def broadcast_waits(config: GemmEngineConfig) -> tuple[int, int]:
+    """Registers of what a step passes until it is summed: in the row's head, in the unit."""
+    floating = config.core in FLOATING
+    head = unit = 0
+    if makes_tables(config):
+        # One addition of FP16 a cycle, or all integers at once; then entries are rounded.
+        head = config.lut_k - 1 if floating else 1
+        if config.table == "int8":
+            head += 2 if floating else 1
+    if config.core in LUT and floating:
+        unit = 1  # the entry
+    if config.core == "add_fp16":
+        unit = math.ceil(math.log2(config.lut_k))  # levels of the tree
+    if config.core == "mac_fp16":
+        unit = 2  # products, their sum
+    return head, unit
 
 
 class Memory:
@@ -117,6 +142,8 @@ class CycleModel:
         self.planes = 2 if gemm.weight_format == "int8" else 1
         if self.serial:  # planes of bits, all in one pass
             self.planes = 8 if gemm.weight_format == "int8" else gemm.bits or 0
+        elif config.core in MAC:
+            self.planes = 1
         # In steps from here on.
         self.k, self.group = -(-gemm.k // config.lut_k), gemm.group // config.lut_k
         self.tiles = tiles(config, gemm, mapping)
@@ -222,7 +249,7 @@ class CycleModel:
         step, passes = stop - start, 1  # integers dequantised first: the whole k tile is summed
         if self.after_group or config.core in FLOATING:
             step = self.group
-        if self.after_group and not self.serial:  # its PEs multiply by one nibble
+        if self.after_group and config.core not in BROADCAST:  # its PEs multiply by one nibble
             passes = self.planes
         for m, n in product(tile.ms, tile.ns):
             last_m, last_n = m == tile.ms[-1], n == tile.ns[-1]
@@ -305,13 +332,14 @@ class CycleModel:
             return
         # A row that was fetched stays at hand until the segment (the array tile, for scales) ends.
         events[Event.ACTIVATION_READ] += kk == 0 or k % config.activation.slices_per_row == 0
-        events[Event.TABLE] += segment.rows if config.core in TABLES else 0
+        events[Event.TABLE] += segment.rows if makes_tables(config) else 0
         if not self.unscaled and k % self.group == 0:
             first_of_tile = kk == 0 and segment.first_slice == segment.tile_start
             row_starts = (k // self.group) % config.scale.slices_per_row == 0
             events[Event.SCALE_READ] += first_of_tile or row_starts
         if self.after_group:
-            events[Event.GROUP_SUM] += segment.rows
+            # Whole weights have no zero points.
+            events[Event.GROUP_SUM] += segment.rows if config.core not in MAC else 0
         elif config.core in ("int8", "shift_add_int8") and not self.unscaled:
             events[Event.WEIGHT_DEQUANT] += segment.cols
 
@@ -323,13 +351,13 @@ class CycleModel:
         self.entered: deque[tuple[int, Segment]] = deque()
         # Scratchpad and operand register, what a weight or a product waits for, the rows' skew.
         to_bottom = 2 + WAITS.get(config.core, 0) + config.rows
-        if self.serial:  # broadcast to all rows and columns at once
-            to_bottom = 2 + WAITS.get(config.core, 0) + 1
+        if config.core in BROADCAST:  # to all rows and columns at once
+            to_bottom = 2 + sum(broadcast_waits(config)) + 1
         # The columns, whose accumulators are read a cycle after they are written; after the group
         # also the group sums' column and the dequantiser.
         to_ready = config.cols
-        if self.serial:
-            to_ready = 1 + 1
+        if config.core in BROADCAST:
+            to_ready = 1 + (2 if config.core in FLOATING else 1)
         elif self.after_group:
             to_ready += 1 + (2 if config.core == "mixpe_w4a16" else 1)
         yield

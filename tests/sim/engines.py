@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -20,13 +21,16 @@ class Run(NamedTuple):
 
 
 @st.composite
-def engines(draw: st.DrawFn) -> GemmEngineConfig:
+def engines(draw: st.DrawFn, cores: Sequence[Core] = tuple(CORES)) -> GemmEngineConfig:
     rows, cols = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    core: Core = draw(st.sampled_from(list(CORES)))
+    core: Core = draw(st.sampled_from(cores))
+    looks_up = core.startswith("lut_")
     try:
         return GemmEngineConfig(
             core=core,
             lut_k=draw(st.integers(2, 8)) if CORES[core].broadcast else 1,
+            table=draw(st.sampled_from(["exact", "int8"])) if looks_up else "exact",
+            tables=draw(st.sampled_from(["made", "loaded"])) if looks_up else "made",
             zero_bits=draw(st.sampled_from([4, 8])) if CORES[core].bit_serial else 4,
             rows=rows,
             cols=cols,
@@ -78,8 +82,8 @@ def fitting(config: GemmEngineConfig, gemm: Gemm) -> list[TileMapping]:
 
 
 @st.composite
-def runs(draw: st.DrawFn, *, blocks: int = 6) -> Run:
-    config = draw(engines())
+def runs(draw: st.DrawFn, *, blocks: int = 6, cores: Sequence[Core] = tuple(CORES)) -> Run:
+    config = draw(engines(cores))
     gemm = draw(gemms(config, blocks=blocks))
     mappings = fitting(config, gemm)
     assume(mappings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,14 @@ from dovetail.models.gemm_layout import (
     unpack_outputs,
 )
 from dovetail.models.lut.formats import Levels, LutFormat
-from dovetail.models.lut.mpgemm import mpgemm_lut
+from dovetail.models.lut.mpgemm import mpgemm_lut, mpgemm_lut_floating
 from dovetail.models.mpgemm import GemmOperands
+from dovetail.models.mpgemm_dot import mpgemm_dot
 from dovetail.rtl.verilator import Build, Case, CaseResult, build
 from dovetail.sim.gemm_engine import simulate_gemm, tile_times
 from dovetail.sim.result import GemmResult
+
+Word = TypeVar("Word", np.uint8, np.uint16)
 
 # A run that takes this many times the simulator's cycles is hung.
 _PATIENCE = 4
@@ -72,12 +76,23 @@ class LockstepCase:
     def reference(self) -> NDArray[np.int16]:
         """What the engine must write: int16 of shape (m, n), or as such the bits of FP16."""
         operands, spec = self.operands, self.config.spec
-        if spec.tables:
-            return mpgemm_lut(
-                operands, lut_format(self.config, self.gemm), output_shift=self.output_shift
-            )
+        form = float_format(self.config.sum_format)
+        if spec.bit_serial:
+            lut = lut_format(self.config, self.gemm)
+            if spec.floating:
+                return mpgemm_lut_floating(
+                    operands, lut, form, output_shift=self.output_shift
+                ).view(np.int16)
+            return mpgemm_lut(operands, lut, output_shift=self.output_shift)
+        if spec.floating and spec.broadcast:
+            return mpgemm_dot(
+                operands,
+                form,
+                lut_k=self.config.lut_k,
+                output_shift=self.output_shift,
+                weight_shift=0,
+            ).view(np.int16)
         if spec.floating:
-            form = float_format(self.config.sum_format)
             if spec.after_group:
                 bits = mpgemm_floating.mpgemm_after_group(
                     operands, form, output_shift=self.output_shift
@@ -167,11 +182,20 @@ class LockstepCase:
 
 
 def lut_format(config: GemmEngineConfig, gemm: Gemm) -> LutFormat:
-    """What the reference is told of a GEMM on a core that looks up sums."""
+    """What the reference is told of a GEMM on a bit-serial core.
+
+    Sums of integers are exact, so those of the baselines are what is looked up.
+    """
     levels: Levels = "twos_complement"
     if gemm.weight_format in ("odd", "zero_point"):
         levels = gemm.weight_format
-    return LutFormat(weight_bits=gemm.weight_bits, levels=levels, lut_k=config.lut_k)
+    return LutFormat(
+        weight_bits=gemm.weight_bits,
+        levels=levels,
+        lut_k=config.lut_k,
+        table=config.table,
+        additions="pairs" if config.spec.unit == "add" else "ascending",
+    )
 
 
 def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> GemmOperands:
@@ -195,23 +219,38 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
 
     def draw_fp16(shape: tuple[int, int]) -> NDArray[np.uint16]:
         if extremes:
-            return _fp16_extremes(rng, shape)
+            return _extremes(rng, shape, _FP16_EXTREMES, _FP16_SPECIAL)
         # Exponents near enough to each other that sums keep bits of all.
         values = rng.standard_normal(shape) * 2.0 ** rng.integers(-6, 5, size=shape)
         return values.astype(np.float16).view(np.uint16)
 
+    def draw_fp8(shape: tuple[int, int]) -> NDArray[np.uint8]:
+        if extremes:
+            return _extremes(rng, shape, _FP8_EXTREMES, _FP8_SPECIAL)
+        # Any number; NaN is among the extremes.
+        return rng.choice(np.setdiff1d(np.arange(256), _FP8_SPECIAL), size=shape).astype(np.uint8)
+
     groups = -(-gemm.k // gemm.group)
-    activations: NDArray[np.int8] | NDArray[np.uint16]
+    activations: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8]
     weights: NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.uint8]
-    if spec.floating:
+    if spec.floating and spec.activation_bits == 8:
+        activations = draw_fp8((gemm.m, gemm.k))
+    elif spec.floating:
         activations = draw_fp16((gemm.m, gemm.k))
     else:
         most = 1 << (spec.activation_bits - 1)
-        activations = draw(-most, most - 1, (gemm.m, gemm.k)).astype(np.int8)
+        integers = draw(-most, most - 1, (gemm.m, gemm.k))
+        wide = spec.activation_bits == 16
+        activations = integers.astype(np.int16) if wide else integers.astype(np.int8)
     if gemm.weight_format == "fp16":
         weights = draw_fp16((gemm.n, gemm.k))
     else:
-        ranges = {"int8": (-128, 127), "int4": (-8, 7), "uint4_zero": (0, 15)}
+        ranges = {
+            "int8": (-128, 127),
+            "int8_scaled": (-128, 127),
+            "int4": (-8, 7),
+            "uint4_zero": (0, 15),
+        }
         if spec.bit_serial:
             codes = draw(0, (1 << gemm.weight_bits) - 1, (gemm.n, gemm.k))
             weights = codes.astype(np.uint8)
@@ -229,13 +268,23 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
 
 
 # Both zeros, the least and largest subnormal and normal numbers, one, infinities and a NaN.
-_FP16_EXTREMES = (0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF)
-_FP16_SPECIAL = (0x7C00, 0xFC00, 0x7E01)
+_FP16_EXTREMES = np.array(
+    [0x0000, 0x8000, 0x0001, 0x83FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF], dtype=np.uint16
+)
+_FP16_SPECIAL = np.array([0x7C00, 0xFC00, 0x7E01], dtype=np.uint16)
+# The same of E4M3, which has no infinity; the special ones are its two NaN.
+_FP8_EXTREMES = np.array([0x00, 0x80, 0x01, 0x87, 0x08, 0x38, 0xB8, 0x7E, 0xFE], dtype=np.uint8)
+_FP8_SPECIAL = np.array([0x7F, 0xFF], dtype=np.uint8)
 
 
-def _fp16_extremes(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
+def _extremes(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    numbers: NDArray[Word],
+    others: NDArray[Word],
+) -> NDArray[Word]:
     """Extreme numbers; in a few rows, so that most results are numbers, also what is none."""
-    bits = rng.choice(np.array(_FP16_EXTREMES, dtype=np.uint16), size=shape)
-    special = rng.choice(np.array(_FP16_SPECIAL, dtype=np.uint16), size=shape)
+    bits = rng.choice(numbers, size=shape)
+    special = rng.choice(others, size=shape)
     rows = rng.random((shape[0], 1)) < 0.2
     return np.where(rows & (rng.random(shape) < 0.1), special, bits)

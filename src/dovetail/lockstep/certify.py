@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,38 @@ class Certificate:
     passed: bool
 
 
+class Design(Protocol):
+    """What a certificate must know of a design point."""
+
+    @property
+    def engine(self) -> GemmEngineConfig: ...
+
+    @property
+    def design_id(self) -> str: ...
+
+
+RealOperands = Callable[[NDArray[Any], NDArray[Any], Gemm], GemmOperands | None]
+
+
 def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
+    """A certificate of a MixPE design, as of :func:`certify_gemms`."""
+    return certify_gemms(
+        design,
+        trace,
+        gemm_of=lambda op: gemm_of(design, op),
+        real=lambda a, w, gemm: _real_operands(a, w, design.engine.spec, gemm),
+        seed=seed,
+    )
+
+
+def certify_gemms(
+    design: Design,
+    trace: Trace,
+    *,
+    gemm_of: Callable[[GemmOp], Gemm],
+    real: RealOperands,
+    seed: int,
+) -> Certificate:
     """Run the design's own engine on every kind of GEMM of ``trace``, shrunk.
 
     A kind is a weight format with what is left over at the edges of m, n and k.  Each keeps its
@@ -64,9 +95,14 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
 
     Parameters
     ----------
-    design : MixpeDesign
+    design : Design
     trace : Trace
         Operands that it holds are used; others are random.
+    gemm_of : callable
+        The GEMM that the design runs for an operator.
+    real : callable
+        ``(activations, weights, gemm) -> GemmOperands`` in the formats of the design, from floats
+        of the GEMM's shape; None for formats of operands that are computed.
     seed : int
         Of the random operands.
     """
@@ -74,7 +110,7 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
     engine = design.engine
     kinds: dict[tuple[Any, ...], tuple[GemmOp, Gemm, TileMapping]] = {}
     for op in trace.gemms:
-        gemm = gemm_of(design, op)
+        gemm = gemm_of(op)
         mapping = best_mapping(engine, gemm, slack=MAPPING_SLACK)
         kinds.setdefault(_kind(engine, gemm, mapping), (op, gemm, mapping))
     rng = np.random.default_rng(seed)
@@ -86,7 +122,7 @@ def certify(design: MixpeDesign, trace: Trace, *, seed: int = 0) -> Certificate:
                 config=engine,
                 gemm=small,
                 mapping=tile,
-                operands=_real_operands(trace, op, engine.spec, small)
+                operands=_own_operands(trace, op, small, real)
                 or random_operands(rng, engine.spec, small),
                 output_shift=_output_shift(engine.spec, gemm),
                 weight_shift=8,
@@ -117,13 +153,22 @@ def _output_shift(spec: CoreSpec, gemm: Gemm) -> int:
     return 20 if gemm.scaled else 8
 
 
-def _real_operands(trace: Trace, op: GemmOp, spec: CoreSpec, gemm: Gemm) -> GemmOperands | None:
+def _own_operands(trace: Trace, op: GemmOp, gemm: Gemm, real: RealOperands) -> GemmOperands | None:
     """The corner of ``op``'s own operands that ``gemm`` covers; None where the trace has none."""
     name = f"{op.layer}.{op.name}"
-    if f"{name}.a" not in trace.operands or gemm.weight_format == "int8":
+    if f"{name}.a" not in trace.operands:
         return None
     a = trace.operands[f"{name}.a"][: gemm.m, : gemm.k]
     w = trace.operands[f"{name}.w"][: gemm.n, : gemm.k]
+    return real(a, w, gemm)
+
+
+def _real_operands(
+    a: NDArray[Any], w: NDArray[Any], spec: CoreSpec, gemm: Gemm
+) -> GemmOperands | None:
+    """Operands in MixPE's formats; None for INT8, which is computed."""
+    if gemm.weight_format == "int8":
+        return None
     activations: NDArray[np.int8] | NDArray[np.uint16]
     if spec.floating:
         activations = a.astype(np.float16).view(np.uint16)
@@ -154,6 +199,7 @@ def _kind(engine: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[A
 
     return (
         gemm.weight_format,
+        gemm.bits,
         gemm.group,
         gemm.m % engine.rows,
         gemm.n % engine.cols,
@@ -205,7 +251,7 @@ def _candidates(
         limits = [-(-length // unit) for length, unit in zip(small, units, strict=True)]
         tile_m, tile_n, tile_k = (min(t, most) for t, most in zip(tile, limits, strict=True))
         yield (
-            Gemm(m=m, n=n, k=k, weight_format=gemm.weight_format, group=gemm.group),
+            replace(gemm, m=m, n=n, k=k),
             TileMapping(tile_m=tile_m, tile_n=tile_n, tile_k=tile_k, order=mapping.order),
         )
         if tuple(tile) == own:

@@ -24,6 +24,7 @@ _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
 _LUT_SEEDS_PER_BLOCK = 15
+_MOST_LUT_SIZE = 4096  # units times sums in a full table
 # More than this and a case says little more, but runs long.
 _MOST_K = 600
 _MOST_BLOCKS = 5
@@ -61,6 +62,13 @@ def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
     core = cores[index % len(cores)]
     spec = CORES[core]
     rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
+    lut_k = 1
+    if spec.broadcast:
+        lut_k = LEAST_LUT_K + (turn + index) % (MOST_LUT_K - LEAST_LUT_K + 1)
+        # Tables double with each k; larger arrays only take longer to build.
+        most = max(4, _MOST_LUT_SIZE >> lut_k >> (4 if spec.floating else 0))
+        while rows * cols > most:
+            rows, cols = (rows // 2, cols) if rows > cols else (rows, cols // 2)
     while True:
         values: dict[str, Any] = {
             "max_group": int(rng.choice([1, 16, 32, 64, 128, 256])),
@@ -73,8 +81,13 @@ def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
         }
         if spec.broadcast:
             values |= {
-                "lut_k": LEAST_LUT_K + (turn + index % len(cores)) % (MOST_LUT_K - LEAST_LUT_K + 1),
+                "lut_k": lut_k,
                 "max_group": int(rng.choice([8, 32, 64, 128, 256])),
+            }
+        if spec.unit == "lookup":
+            values |= {
+                "table": str(rng.choice(["exact", "int8"])),
+                "tables": str(rng.choice(["made", "made", "loaded"])),
             }
         if spec.bit_serial:
             values["zero_bits"] = int(rng.choice([4, 8]))

@@ -153,7 +153,7 @@ def _compare_seeds(
     return compare(cases, waves=WAVES_FOLDER, most_waves=most_waves)
 
 
-def _gemm_summary(configurations: Sequence[GemmEngineConfig]) -> list[str]:
+def gemm_summary(configurations: Sequence[GemmEngineConfig]) -> list[str]:
     """Each core with the sizes of its engines."""
 
     def span(core: str, name: str) -> str:
@@ -172,7 +172,7 @@ GEMM_PLAN = CasePlan(
     build_index=build_index,
     engine=random_engine,
     case=random_case,
-    summary=_gemm_summary,
+    summary=gemm_summary,
 )
 
 
