@@ -111,6 +111,7 @@ _SYSTEMS = {
         verilog="dovetail.rtl.engines:engine_verilog",
         verify="dovetail.lockstep.lut:verify",
         certify="dovetail.lockstep.lut:certify",
+        papers={"lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows"},
     ),
     "mixpe": System(
         name="mixpe",
@@ -170,7 +171,6 @@ _SYSTEMS = {
 
 
 _OTHER_PAPERS = {
-    "lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows",
     "m3vit": "dovetail.sweeps.reproduce_m3vit:rows",
 }
 """Papers with rows that need no registered system, as in :attr:`System.papers`."""
