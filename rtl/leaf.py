@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from amaranth import ClockSignal, Instance, ResetSignal, Value
+from amaranth import ClockSignal, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 
 __all__ = ["Leaf"]
@@ -47,6 +47,15 @@ class Leaf:
             prefix = "i" if members[port].flow is wiring.In else "o"
             connections[f"{prefix}_{port}"] = Value.cast(value)
         return Instance(self.name, **connections)
+
+    def placed(self, m: Module, name: str) -> Any:
+        """Place the leaf in ``m`` as submodule ``name``; return an interface with its ports."""
+        signature = self.component.signature
+        ports = signature.flip().create(path=(name,))
+        m.submodules[name] = self.instance(
+            **{port: getattr(ports, port) for port in signature.members}
+        )
+        return ports
 
     def tree(self) -> Iterator[Leaf]:
         """Yield this leaf and all that it places, each name once, leaves first."""
