@@ -65,6 +65,8 @@ class Quantity:
         if not self.prefixed:
             return 1.0, f"{self.name} ({self.unit})"
         for size, prefix in PREFIXES:
+            if self.unit == "s" and size > 1:
+                continue  # nobody says kiloseconds
             if abs(largest) >= size:
                 return 1 / size, f"{self.name} ({prefix}{self.unit})"
         return 1.0, f"{self.name} ({self.unit})"

@@ -33,6 +33,7 @@ def test_three_digits(value: float, text: str) -> None:
 def test_units_take_the_prefix_that_fits() -> None:
     assert TIME.text(98.7654) == "98.8 s"
     assert TIME.text(0.0531) == "53.1 ms"
+    assert TIME.text(5400.0) == "5,400 s"
     assert ENERGY.text(3.2e-6) == "3.20 µJ"
     assert AREA.text(0.36) == "0.360 mm²"
     assert ERROR.text(0.0041234) == "0.00412"
