@@ -28,7 +28,7 @@ from dovetail.arch.events import Event
 from dovetail.arch.memories import Memory, memories
 from dovetail.arch.sram import SramCost, sram_cost, sram_nodes
 from dovetail.arch.tables import parse_table
-from dovetail.arch.units import CORE_UNITS, TIME_EVENTS
+from dovetail.arch.units import TIME_EVENTS, core_units
 from dovetail.errors import ConfigError
 
 _Part = tuple[str, float, Range]  # component, how many, cost of one
@@ -137,7 +137,7 @@ class Technology:
         """Area of the array alone: all of the core from its operand ports to its accumulators."""
         return sum(
             unit.count(engine) * self._unit(unit.name, engine, "area_um2").value
-            for unit in CORE_UNITS[engine.core]
+            for unit in core_units(engine.core)
             if unit.in_array
         )
 
@@ -192,7 +192,7 @@ class Technology:
         time_us = cycles / engine.clock_mhz
         priced = set(TIME_EVENTS)
         parts: list[_Part] = []
-        for unit in CORE_UNITS[engine.core]:
+        for unit in core_units(engine.core):
             count = unit.count(engine)
             data = self._unit(unit.name, engine, "data_pj_per_op")
             parts.append((unit.component, unit.operations_in(engine, events), data))
@@ -234,7 +234,7 @@ class Technology:
         self.check_clock(engine)
         parts: list[_Part] = [
             (unit.component, unit.count(engine), self._unit(unit.name, engine, "area_um2"))
-            for unit in CORE_UNITS[engine.core]
+            for unit in core_units(engine.core)
             if unit.count(engine)
         ]
         for memory in memories(engine):
@@ -245,7 +245,7 @@ class Technology:
         """Delay of the slowest part in nanoseconds, and its name."""
         parts = [
             (self._unit(unit.name, engine, "delay_ns").value, unit.name)
-            for unit in CORE_UNITS[engine.core]
+            for unit in core_units(engine.core)
         ]
         parts += [
             (self._memory(memory).access_ns.value, memory.component) for memory in memories(engine)

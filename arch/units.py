@@ -12,6 +12,7 @@ from dovetail.arch import registers
 from dovetail.arch.cores import MIXPE_CORES, Core, CoreSpec
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
+from dovetail.errors import ConfigError
 
 TIME_EVENTS = frozenset({Event.CYCLE, Event.STREAM, *STALLS})
 """Events that say what a cycle was used for.
@@ -180,3 +181,13 @@ CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
     core: _units(core, spec) for core, spec in MIXPE_CORES.items()
 }
 """The units of each compute core, and of the output side."""
+
+
+def core_units(core: Core) -> tuple[Unit, ...]:
+    """Units of ``core``; raises ConfigError for one whose units have no names in any table."""
+    if core not in CORE_UNITS:
+        raise ConfigError(
+            f"core {core!r} has no price: its units are in no technology table; price one of "
+            f"{', '.join(CORE_UNITS)}, or add its units to arch/units.py and to the table"
+        )
+    return CORE_UNITS[core]

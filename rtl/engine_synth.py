@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.units import CORE_UNITS
+from dovetail.arch.units import core_units
 from dovetail.rtl.stimulus import Stimulus
 from dovetail.rtl.synth import SynthesisReport, synthesize
 from dovetail.rtl.units import Size, axis, unit
@@ -117,7 +117,7 @@ def synthesize_engine(
         ``(units done, units)``.
     """
     counts: dict[str, int] = {}
-    for part in CORE_UNITS[engine.core]:
+    for part in core_units(engine.core):
         if part.count(engine):
             counts[part.name] = counts.get(part.name, 0) + part.count(engine)
     found = []

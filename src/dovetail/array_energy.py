@@ -16,7 +16,7 @@ from typing import get_args
 from dovetail.arch.cores import Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.units import CORE_UNITS, Unit
+from dovetail.arch.units import Unit, core_units
 from dovetail.errors import DovetailError
 from dovetail.rtl.engine_synth import size_in
 from dovetail.rtl.engines import compute_core
@@ -170,7 +170,7 @@ def array_energy(
     )
     alone: dict[str, SynthesisReport] = {}
     parts = []
-    for part in CORE_UNITS[core]:
+    for part in core_units(core):
         if part.component == _OUTPUT_SIDE:
             continue
         if part.name not in alone:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from dovetail.arch.cores import LUT_CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, describe, mapping_problem
+from dovetail.arch.units import core_units
 from dovetail.errors import ConfigError
 
 VALUES: dict[str, Any] = {"core": "lut_int8", "lut_k": 4, "rows": 2, "cols": 64}
@@ -128,3 +129,10 @@ def test_accumulators_hold_the_longest_group_of_the_widest_weights(
     assert largest * max_group <= 1 << (engine.group_sum_bits - 1)
     # q' - z' of 8 bits reaches 510; over the longest k, with the largest scale.
     assert 510 * largest * (1 << 16) * 4095 < 1 << (engine.accumulator_bits - 1)
+
+
+def test_a_core_without_priced_units_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        core_units("unpu_int8")
+    assert str(caught.value).startswith("core 'unpu_int8' has no price: its units are in no techno")
+    assert "\n" not in str(caught.value)
