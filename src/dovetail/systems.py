@@ -97,6 +97,7 @@ _SYSTEMS = {
         component="dovetail.rtl.deform.engine:DeformEngine",
         verilog="dovetail.rtl.deform.engine:deform_verilog",
         verify="dovetail.lockstep.deform:verify",
+        certify="dovetail.lockstep.deform_certify:certify",
     ),
     "lut": System(
         name="lut",

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dovetail.arch.deform import DeformEngineConfig
+from dovetail.arch.deform import DeformDesign, DeformEngineConfig, preset
 from dovetail.arch.deform_call import DeformCall
 from dovetail.arch.events import DEFORM_EVENTS, Event
 from dovetail.lockstep import deform
+from dovetail.lockstep.certify import MOST_CYCLES
 from dovetail.lockstep.compare import Mismatch, compare
 from dovetail.lockstep.deform import DeformCase, random_case, random_engine, verify
+from dovetail.lockstep.deform_certify import certify
 from dovetail.models.deform.engine_call import CallOperands, LayerOperands
+from dovetail.models.networks.registry import network
 from dovetail.rtl.deform.line_writer import LineWriter
 from dovetail.sim.deform_engine import DeformResult
 
@@ -138,6 +141,39 @@ def test_an_offset_of_the_bound_is_exact_and_wrong_with_the_public_lead() -> Non
     found = compare([single_tap(public, s, tap) for s in (6, 7) for tap in (0, 1, 4)])
     assert not found.mismatches
     assert not compare([single_tap(SMALL, BOUND, tap) for tap in (0, 8)]).mismatches
+
+
+# --- certificates
+
+
+def test_a_design_is_certified_on_calls_of_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = replace(preset("codenet").engine, lanes=4, packed_products=False)
+    design = DeformDesign(engine=narrow)
+    trace = network("codenet-c")
+    certificate = certify(design, trace)
+    assert certificate.passed and certificate.mismatches == AGREE
+    assert 0 < certificate.cycles <= MOST_CYCLES
+    assert certificate.cycles == sum(case["cycles"] for case in certificate.cases)
+    kinds = {
+        (case["pointwise"], case["depthwise"], case["stride"], case["deform"])
+        for case in certificate.cases
+    }
+    # Units and their halves, down units, offset generators and heads, deformable convolutions.
+    assert kinds == {
+        (False, True, 2, False),
+        (True, False, 1, False),
+        (True, True, 2, False),
+        (True, True, 1, False),
+        (False, True, 1, True),
+    }
+    # An image higher than the line buffer, and channels with some left over.
+    assert max(case["height"] for case in certificate.cases) > narrow.buffer_rows
+    assert any(case["out_channels"] % 4 for case in certificate.cases)
+    reference = DeformCase.reference
+    monkeypatch.setattr(DeformCase, "reference", lambda case: reference(case) ^ 1)
+    wrong = certify(design, trace)
+    assert not wrong.passed
+    assert wrong.mismatches == {**AGREE, "values": len(certificate.cases)}
 
 
 # --- seeded faults
