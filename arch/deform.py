@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
-from dovetail.arch.engine import PositiveInt, is_power_of_two, power_of_two
+from dovetail.arch.engine import PositiveInt
+from dovetail.arch.spad import is_power_of_two, power_of_two
 from dovetail.arch.validation import refused_in_one_line
 from dovetail.errors import ConfigError
 

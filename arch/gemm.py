@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS, WeightFormat
-from dovetail.arch.engine import MAX_K, GemmEngineConfig, SpadShape, is_power_of_two
+from dovetail.arch.engine import MAX_K, GemmEngineConfig
+from dovetail.arch.spad import SpadShape, is_power_of_two
 from dovetail.errors import ConfigError
 
 LoopOrder = Literal["m_outer", "n_outer"]

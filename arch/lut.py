@@ -17,7 +17,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS, WeightFormat
-from dovetail.arch.engine import GemmEngineConfig, is_power_of_two
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.spad import is_power_of_two
 from dovetail.arch.validation import refused_in_one_line
 from dovetail.errors import ConfigError
 

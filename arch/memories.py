@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
+from dovetail.arch.spad import SpadShape
 
 __all__ = ["Memory", "memories"]
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dovetail.arch.engine import SCALE_BITS, is_power_of_two
+from dovetail.arch.engine import SCALE_BITS
+from dovetail.arch.spad import is_power_of_two
 from dovetail.errors import ConfigError, ShapeError
 from dovetail.models.rounding import round_half_even_shift
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dovetail.arch.cores import Core
-from dovetail.arch.engine import GemmEngineConfig, power_of_two
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.spad import power_of_two
 from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 

@@ -13,7 +13,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.spad import SpadShape
 from dovetail.rtl.gemm.descriptor import DESCRIPTOR, SIZE_BITS
 from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.gemm.spad import row_index, word_index

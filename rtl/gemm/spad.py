@@ -7,7 +7,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import SpadShape
+from dovetail.arch.spad import SpadShape
 
 __all__ = ["Spad", "row_index", "word_index"]
 

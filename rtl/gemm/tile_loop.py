@@ -13,7 +13,8 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.spad import SpadShape
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
 
 __all__ = ["TileLoop"]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dovetail.arch.cores import Core
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import (
     SMALLEST_TILE,
     Gemm,
@@ -20,6 +20,7 @@ from dovetail.arch.gemm import (
     mapping_problem,
     tile_rows,
 )
+from dovetail.arch.spad import SpadShape
 from dovetail.errors import ConfigError
 
 ENGINE = GemmEngineConfig(

@@ -9,7 +9,7 @@ from amaranth import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import SpadShape
+from dovetail.arch.spad import SpadShape
 from dovetail.errors import ToolError
 from dovetail.rtl.fpga import FAMILIES, FpgaReport, synthesize_fpga
 from dovetail.rtl.gemm.accumulate import Accumulate

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
 
-from dovetail.arch.engine import GemmEngineConfig, SpadShape
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.spad import SpadShape
 
 PATIENCE = 1_000_000  # cycles after which a model that still runs is stuck
 

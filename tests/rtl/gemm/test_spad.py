@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dovetail.arch.engine import SpadShape
+from dovetail.arch.spad import SpadShape
 from dovetail.rtl.gemm.spad import Spad
 from dovetail.tests.rtl.simulation import simulate
 
