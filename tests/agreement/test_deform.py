@@ -50,6 +50,7 @@ def test_taps_gathered_from_dram_agree() -> None:
     assert gathers.memory == "gather"
     found = compare([random_case(gathers, seed, repeat="") for seed in range(6)])
     assert not found.mismatches, str(found.mismatches[0])
+    assert found.events == 6 * len(DEFORM_EVENTS)  # the engine's own counters
 
 
 @pytest.mark.parametrize("memory", ["line_buffer", "gather"])

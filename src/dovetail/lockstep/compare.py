@@ -123,7 +123,7 @@ def compare(
         cases=len(cases),
         values=values,
         cycles=cycles,
-        events=len(cases) * len(Event),
+        events=len(cases) * len(engine.engine.events),
         mismatches=tuple(found),
     )
 
