@@ -10,11 +10,12 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
-from dovetail.sweeps import reproduce_lut_gpu, reproduce_lut_models
+from dovetail.sweeps import reproduce_lut_gpu, reproduce_lut_models, reproduce_lut_synthesis
 from dovetail.sweeps.reproduction import ReproductionRow
 
 PARTS: tuple[Callable[[dict[str, Any]], list[ReproductionRow]], ...] = (
     reproduce_lut_models.rows,
+    reproduce_lut_synthesis.rows,
     reproduce_lut_gpu.rows,
 )
 """``(published) -> rows``, of ``published/lut-tensor-core.toml``."""
