@@ -51,6 +51,30 @@ def operand_pipe(engine: GemmEngineConfig) -> int:
     return waiting + held + control * (cols - 1) + cols * spec.product_cycles
 
 
+def broadcast_operands(engine: GemmEngineConfig) -> int:
+    """What waits for the tables of a step: the weight slice of each column, and control.
+
+    Control is valid, first and last, the same two of planes, and three bits of the plane; a last
+    one marks the end of a segment at the drain chains.
+    """
+    return engine.head_cycles * (engine.cols * engine.weight_step_bits + 8) + 1
+
+
+def broadcast_results_column(engine: GemmEngineConfig) -> int:
+    """The scale that goes with a drained row of a column that nothing moves through."""
+    return engine.dequant_cycles * SCALE_BITS
+
+
+def broadcast_results(engine: GemmEngineConfig) -> int:
+    """:func:`broadcast_results_column` of all columns."""
+    return engine.cols * broadcast_results_column(engine)
+
+
+def broadcast_accumulators(engine: GemmEngineConfig) -> int:
+    """As :func:`accumulator_pipe`; a column has the row's nibble instead of the tile's end."""
+    return engine.cols * accumulator_pipe_column(engine) + engine.dequant_cycles + 1
+
+
 def result_pipe_column(engine: GemmEngineConfig) -> int:
     """What goes with a drained row to a column's group dequantiser.
 

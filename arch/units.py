@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dovetail.arch import registers
 from dovetail.arch.cores import MIXPE_CORES, Core, CoreSpec
-from dovetail.arch.engine import GemmEngineConfig
+from dovetail.arch.engine import ZERO_BITS, GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
 from dovetail.errors import ConfigError
 
@@ -138,6 +138,70 @@ def _after_group(family: str) -> tuple[Unit, ...]:
     )
 
 
+_BROADCAST: Mapping[Core, tuple[str, str | None, str | None]] = {
+    "lut_int8": ("lut.unit_int8", "lut.head_int8", "lut.group_sum_int8"),
+    "add_int8": ("add.unit_int8", None, "add.group_sum_int8"),
+    "mac_int8": ("mac.unit_int8", None, None),
+}
+"""Unit, head of a row, and sum of a row's activations."""
+
+PRICED_STEP, PRICED_GROUP = 4, 128
+"""Steps and longest groups for which units of cores that broadcast are in the tables."""
+
+
+def _priced(count: Callable[[GemmEngineConfig], int]) -> Callable[[GemmEngineConfig], int]:
+    """``count``, of an engine that is built as the tables' units are."""
+
+    def counted(engine: GemmEngineConfig) -> int:
+        built = {
+            "lut_k": PRICED_STEP,
+            "max_group": PRICED_GROUP,
+            "zero_bits": ZERO_BITS,
+            "table": "exact",
+            "tables": "made",
+        }
+        for name, value in built.items():
+            if getattr(engine, name) != value:
+                raise ConfigError(
+                    f"{name}={getattr(engine, name)} of core {engine.core!r} has no price: "
+                    f"technology tables have its units for {name}={value}; change {name}"
+                )
+        return count(engine)
+
+    return counted
+
+
+def _broadcast_units(core: Core) -> tuple[Unit, ...]:
+    """Units of a core whose operands reach all units at once, then the output side."""
+    unit, head, group_sum = _BROADCAST[core]
+    parts = [_unit(unit, "pe", Event.PE_OP, _priced(_pes))]
+    if head:
+        parts.append(_unit(head, "precompute", Event.TABLE, _rows))
+    if group_sum:
+        parts.append(_unit(group_sum, "group_sum", Event.GROUP_SUM, _rows))
+    return (
+        *parts,
+        _register_bits("operand_pipe", Event.STREAM, registers.broadcast_operands),
+        _unit("lut.dequant_int8", "dequantiser", Event.GROUP_DEQUANT, _cols),
+        _unit("mixpe.scale_queue", "scale_queue", Event.GROUP_DEQUANT, _cols),
+        _register_bits(
+            "column_pipe",
+            Event.GROUP_DEQUANT,
+            registers.broadcast_results,
+            moved=registers.broadcast_results_column,
+        ),
+        _unit("lut.accumulate_int8", "accumulator", Event.ACCUMULATE, _cols, in_array=False),
+        _register_bits(
+            "accumulator",
+            Event.ACCUMULATE,
+            registers.broadcast_accumulators,
+            moved=registers.accumulator_pipe_column,
+            in_array=False,
+        ),
+        _unit("gemm.output_round", "output", Event.OUTPUT, _cols, in_array=False),
+    )
+
+
 def _units(core: Core, spec: CoreSpec) -> tuple[Unit, ...]:
     """The array of a core, then the output side, which all cores have."""
     parts = [
@@ -178,7 +242,8 @@ def _units(core: Core, spec: CoreSpec) -> tuple[Unit, ...]:
 
 
 CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
-    core: _units(core, spec) for core, spec in MIXPE_CORES.items()
+    **{core: _units(core, spec) for core, spec in MIXPE_CORES.items()},
+    **{core: _broadcast_units(core) for core in _BROADCAST},
 }
 """The units of each compute core, and of the output side."""
 

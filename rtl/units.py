@@ -7,11 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from amaranth import signed
+
 from dovetail.arch.cores import Core
 from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.arch.engine import K_TILE_SUM_BITS, GemmEngineConfig
 from dovetail.arch.number_formats import FloatFormat, float_format
 from dovetail.errors import ConfigError
+from dovetail.rtl.dot.bit_serial import AddUnit
+from dovetail.rtl.dot.group_sum import TableStepSum, UnitStepSum
+from dovetail.rtl.dot.mac import MacUnit
 from dovetail.rtl.floating.accumulate import AccumulateScaled, AccumulateSum
 from dovetail.rtl.floating.convert import FpOutputRound
 from dovetail.rtl.floating.dequant_pe import DequantFloatPe
@@ -25,6 +30,8 @@ from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
 from dovetail.rtl.int8.weight_dequant import WeightDequant
 from dovetail.rtl.lut.design import dot_head, dot_unit
+from dovetail.rtl.lut.lookup import LookupUnit
+from dovetail.rtl.lut.precompute import Precompute
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
 from dovetail.rtl.mixpe.multiplier_pe import MultiplierPe
@@ -80,6 +87,11 @@ def _by_format(make: Callable[..., Any]) -> _Recipe:
     return _Recipe(make=make, widths=lambda name: {"form": float_format(name)}, axis="sum_format")
 
 
+def _add_step_sum(*, lut_k: int, sum_bits: int) -> UnitStepSum:
+    unit = AddUnit(lut_k=lut_k, activation_bits=8, sum_bits=sum_bits, max_planes=1)
+    return UnitStepSum(unit)
+
+
 def _k_tile_sum(_: int) -> dict[str, int]:
     return {"sum_bits": K_TILE_SUM_BITS}
 
@@ -103,6 +115,20 @@ _RECIPES: Mapping[str, _Recipe] = {
     "int8.pe_shift_add": _Recipe(make=Int8ShiftAddPe, widths=_k_tile_sum),
     "int8.weight_dequant": _Recipe(make=WeightDequant, widths=_fixed()),
     "dequant.pe_w4a8": _Recipe(make=DequantPe, widths=_k_tile_sum),
+    # Of a core whose steps have 4 k and whose longest group is 128: its sums have 8 bits of an
+    # activation, 8 planes and 7 bits of k.
+    "lut.unit_int8": _Recipe(
+        make=LookupUnit, widths=_fixed(lut_k=4, activation_bits=8, sum_bits=23)
+    ),
+    "lut.head_int8": _Recipe(make=Precompute, widths=_fixed(lut_k=4, activation_bits=8)),
+    "lut.group_sum_int8": _Recipe(make=TableStepSum, widths=_fixed(entry_bits=11, sum_bits=15)),
+    "add.unit_int8": _Recipe(make=AddUnit, widths=_fixed(lut_k=4, activation_bits=8, sum_bits=23)),
+    "add.group_sum_int8": _Recipe(make=_add_step_sum, widths=_fixed(lut_k=4, sum_bits=15)),
+    "mac.unit_int8": _Recipe(make=MacUnit, widths=_fixed(lut_k=4, sum_bits=23)),
+    "lut.dequant_int8": _Recipe(
+        make=GroupDequant, widths=lambda _: {"p_bits": 23, "s_bits": 15, "zero_shape": signed(5)}
+    ),
+    "lut.accumulate_int8": _Recipe(make=Accumulate, widths=_fixed(increment_bits=40)),
     "mixpe.pe_w4a16": _by_format(MixpeFloatPe),
     "dequant.pe_w4a16": _by_format(DequantFloatPe),
     "fp16.pe": _by_format(Fp16Pe),

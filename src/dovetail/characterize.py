@@ -20,7 +20,7 @@ from dovetail.stimuli.tiles import Kind
 SIZES: Mapping[str | None, tuple[Size | None, ...]] = {
     "max_group": (1, 32, 64, 128, 1024),
     # From the least to the most segments that an engine can have in flight.
-    "depth": (4, 8, 16, 133),
+    "depth": (3, 4, 8, 16, 133),
     "sum_format": ("fp16", "fp32"),
     None: (None,),
 }

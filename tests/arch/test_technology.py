@@ -4,10 +4,11 @@ import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dovetail.arch.cores import MIXPE_CORES
+from dovetail.arch.cores import CORES, MIXPE_CORES
 from dovetail.arch.costs import Figure
 from dovetail.arch.dram import dram
 from dovetail.arch.engine import GemmEngineConfig
@@ -236,7 +237,8 @@ def test_a_beat_costs_its_share_of_a_row_and_at_most_all_of_it(tmp_path: Path) -
 @pytest.mark.parametrize("core", sorted(CORE_UNITS))
 def test_memories_are_those_of_the_rtl(core: str) -> None:
     """Bits of rtl/gemm/spad.py and accumulators.py: rows of both halves, words of both halves."""
-    engine = GemmEngineConfig(core=core, rows=8, cols=16, port_bits=64)  # type: ignore[arg-type]
+    lut_k = 4 if CORES[core].broadcast else 1  # type: ignore[index]
+    engine = GemmEngineConfig(core=core, rows=8, cols=16, lut_k=lut_k, port_bits=64)  # type: ignore[arg-type]
     activation, weight, scale, accumulator = memories(engine)
     for memory, shape, capacity in (
         (activation, engine.activation, engine.activation_buffer_bytes),
@@ -501,6 +503,35 @@ def test_packaged_tables_price_every_engine(core: str, max_group: int) -> None:
         # Units that miss the clock that they were sized for are named in the table's notes.
         late = any(note.startswith("Not as fast as") for note in table.notes)
         assert table.fmax_mhz(engine) >= table.clock_mhz or (late and engine.spec.floating)
+
+
+@pytest.mark.parametrize("core", ["lut_int8", "add_int8", "mac_int8"])
+def test_packaged_tables_price_cores_that_broadcast(core: str) -> None:
+    engine = GemmEngineConfig(core=core, rows=4, cols=8, lut_k=4, clock_mhz=50.0)  # type: ignore[arg-type]
+    counted = {e: 10 for e in Event if e in TIME_EVENTS}
+    counted |= {unit.event: 10 for unit in CORE_UNITS[engine.core]}
+    for name in technologies():
+        table = technology(name)
+        assert sum(table.energy_pj(engine, counted).values()) > 0
+        # 32 units, the adders of which alone are some hundred gates of 0.1 um2 (7 nm) and more.
+        assert 32 * 10 < table.array_um2(engine) < sum(table.area_um2(engine).values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lut_k": 3}, "lut_k=3 of core 'lut_int8' has no price: technology tables have its units"),
+        ({"max_group": 64}, "max_group=64 of core 'lut_int8' has no price"),
+        ({"table": "int8"}, "table=int8 of core 'lut_int8' has no price"),
+        ({"tables": "loaded"}, "tables=loaded of core 'lut_int8' has no price"),
+        ({"zero_bits": 8}, "zero_bits=8 of core 'lut_int8' has no price"),
+    ],
+)
+def test_a_unit_is_priced_only_as_it_was_built(change: dict[str, Any], message: str) -> None:
+    shape: dict[str, Any] = {"core": "lut_int8", "rows": 4, "cols": 8, "lut_k": 4}
+    with pytest.raises(ConfigError) as info:
+        technology("nangate45").area_um2(GemmEngineConfig(**shape | {"clock_mhz": 50.0} | change))
+    assert str(info.value).startswith(message) and "\n" not in str(info.value)
 
 
 @pytest.mark.parametrize("name", technologies())

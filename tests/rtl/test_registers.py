@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dovetail.arch.cores import MIXPE_CORES, Core
+from dovetail.arch.cores import CORES, Core
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.registers import pe_weight_bits
 from dovetail.arch.units import CORE_UNITS
@@ -48,6 +48,8 @@ def flip_flops(component: Any, folder: Path) -> int:
 def _unused(config: GemmEngineConfig) -> int:
     """Flip-flops of units whose outputs nobody reads, so that synthesis drops them."""
     spec, rows, cols = config.spec, config.rows, config.cols
+    if spec.broadcast:
+        return cols + spec.group_sums  # shift of each chain's last row
     activations = spec.activation_bits * rows  # of the last column's PEs
     # Weight, first and signed, shift of each last row's PE.
     bottom = cols * (pe_weight_bits(config) + 2 + 1)
@@ -64,11 +66,17 @@ def _unused(config: GemmEngineConfig) -> int:
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
-@pytest.mark.parametrize("core", list(MIXPE_CORES))
+@pytest.mark.parametrize("core", list(CORE_UNITS))
 def test_priced_registers_are_those_of_the_core(
     tmp_path: Path, core: Core, rows: int, cols: int
 ) -> None:
-    config = GemmEngineConfig(core=core, rows=rows, cols=cols, accumulator_buffer_bytes=65536)
+    config = GemmEngineConfig(
+        core=core,
+        rows=rows,
+        cols=cols,
+        lut_k=4 if CORES[core].broadcast else 1,
+        accumulator_buffer_bytes=65536,
+    )
     sizes = {
         "max_group": config.max_group,
         "depth": config.segments_in_flight,

@@ -9,6 +9,7 @@ hold; the next one follows without a gap.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +44,14 @@ def dot_component(design: DotDesign, part: Part) -> Any:
     return Skew(lanes=1, lane_bits=bits, extra=1)
 
 
-def dot_stimulus(design: DotDesign, *, kind: Kind, part: Part, cycles: int = 2048) -> Stimulus:
+def dot_stimulus(
+    design: DotDesign,
+    *,
+    kind: Kind,
+    part: Part,
+    cycles: int = 2048,
+    weight_bits: int | None = None,
+) -> Stimulus:
     """Operands of :func:`dot_component` as it gets them inside an array, and its answers.
 
     An operation is one cycle with operands: a slice, or of a head a step.
@@ -55,10 +63,15 @@ def dot_stimulus(design: DotDesign, *, kind: Kind, part: Part, cycles: int = 204
         ``real``, ``random`` or ``zero``, as for other units.
     part : str
     cycles : int
+    weight_bits : int, optional
+        Of the weights that are run, where fewer than an integer unit of ``design`` can take.
     """
     if part == "array":
         return _array(design, kind=kind, rows=ARRAY_ROWS, cols=ARRAY_COLS, cycles=cycles)
     segments = dot_segments(design, kind)
+    if weight_bits is not None:
+        narrow = replace(design, weight_bits=weight_bits)
+        segments = (_widened(s, narrow, design) for s in dot_segments(narrow, kind))
     if part == "head":
         return _head(design, segments, cycles, ORIGINS[kind])
     streams = _stream(design, segments, cycles)
@@ -95,6 +108,13 @@ def _array(design: DotDesign, *, kind: Kind, rows: int, cols: int, cycles: int) 
         operations=cycles,
         origin=ORIGINS[kind],
     )
+
+
+def _widened(segment: DotSegment, narrow: DotDesign, design: DotDesign) -> DotSegment:
+    """The same segment, its sum in the wider accumulator."""
+    negative = segment.total >> (narrow.sum_bits - 1)
+    total = segment.total - (negative << narrow.sum_bits)
+    return replace(segment, total=total % (1 << design.sum_bits))
 
 
 def _unit(design: DotDesign, streams: dict[str, list[int]], origin: str) -> Stimulus:

@@ -24,6 +24,13 @@ from dovetail.stimuli.floating_results import (
     float_dequant_stimulus,
     float_output_round_stimulus,
 )
+from dovetail.stimuli.lut import (
+    add_int8_stimulus,
+    lookup_int8_stimulus,
+    mac_int8_stimulus,
+    precompute_int8_stimulus,
+    step_sum_int8_stimulus,
+)
 from dovetail.stimuli.operands import (
     register_bit_stimulus,
     scale_queue_stimulus,
@@ -59,6 +66,14 @@ _GENERATORS: Mapping[str, Callable[[Request], Stimulus]] = {
     "int8.pe_shift_add": partial(pe_stimulus, segments=int8_segments),
     "int8.weight_dequant": weight_dequant_stimulus,
     "dequant.pe_w4a8": partial(pe_stimulus, segments=dequant_segments),
+    "lut.unit_int8": lookup_int8_stimulus,
+    "lut.head_int8": precompute_int8_stimulus,
+    "lut.group_sum_int8": partial(step_sum_int8_stimulus, table=True),
+    "add.unit_int8": add_int8_stimulus,
+    "add.group_sum_int8": partial(step_sum_int8_stimulus, table=False),
+    "mac.unit_int8": mac_int8_stimulus,
+    "lut.dequant_int8": dequant_stimulus,
+    "lut.accumulate_int8": accumulate_stimulus,
     "mixpe.pe_w4a16": partial(pe_stimulus, segments=shift_add_segments),
     "dequant.pe_w4a16": partial(pe_stimulus, segments=float_dequant_segments),
     "fp16.pe": partial(pe_stimulus, segments=fp16_segments),
