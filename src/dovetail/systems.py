@@ -112,6 +112,17 @@ _SYSTEMS = {
         verilog="dovetail.rtl.engines:engine_verilog",
         verify="dovetail.lockstep.lut:verify",
         certify="dovetail.lockstep.lut:certify",
+        technology="nangate45",
+        units=(
+            "add.group_sum_int8",
+            "add.unit_int8",
+            "lut.accumulate_int8",
+            "lut.dequant_int8",
+            "lut.group_sum_int8",
+            "lut.head_int8",
+            "lut.unit_int8",
+            "mac.unit_int8",
+        ),
         papers={"lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows"},
     ),
     "mixpe": System(
