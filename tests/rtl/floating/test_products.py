@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from amaranth import signed
 from numpy.typing import NDArray
 
 from dovetail.arch.number_formats import FP16, FP32, FloatFormat
@@ -108,3 +109,16 @@ def test_a_sum_times_its_zero_point_is_negated(form: FloatFormat) -> None:
     with np.errstate(invalid="ignore"):
         want = -(to_float(a, form) * zero)
     check(ZeroProduct(form), want, a=a, zero=zero)
+
+
+@FORMATS
+def test_a_signed_zero_point_of_a_lut_core(form: FloatFormat) -> None:
+    rng = np.random.default_rng(5)
+    grid = crossed(corners(form), [511, 510, 257, 256 + 128, 0, 1, 128, 255])
+    a = np.append(numbers(rng, COUNT, form), grid[0])
+    codes = np.append(rng.integers(0, 512, COUNT, dtype=np.uint64), grid[1])
+    codes = np.where(codes == 256, 0, codes)  # -256 does not occur
+    zero = codes.astype(np.int64) - 512 * (codes >= 256)
+    with np.errstate(invalid="ignore"):
+        want = -(to_float(a, form) * zero)
+    check(ZeroProduct(form, signed(9)), want, a=a, zero=codes)

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import pytest
+from amaranth import signed
 
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.tests.rtl.simulation import edges, simulate, small_engine
@@ -38,5 +39,27 @@ def test_corrects_scales_and_shifts(max_group: int) -> None:
             ctx.set(dut.scale, scale)
             ctx.set(dut.high, high)
             assert ctx.get(dut.o) == (p - zero * s) * scale * (16 if high else 1)
+
+    simulate(dut, check)
+
+
+@pytest.mark.parametrize("zero_bits", [4, 8])
+def test_zero_points_of_lut_cores_are_signed(zero_bits: int) -> None:
+    config = small_engine(core="lut_int8", lut_k=4, accumulator_buffer_bytes=1024)
+    p_bits, s_bits = config.pe_accumulator_bits, config.group_sum_bits
+    dut = GroupDequant(p_bits=p_bits, s_bits=s_bits, zero_shape=signed(zero_bits + 1))
+    most = (1 << zero_bits) - 1
+    values = itertools.product(edges(p_bits), edges(s_bits), (-most, -1, 0, 1, most), (0, 1, 4095))
+
+    async def check(ctx: Any) -> None:
+        ctx.set(dut.high, 0)
+        for p, s, zero, scale in values:
+            ctx.set(dut.p, p)
+            ctx.set(dut.s, s)
+            ctx.set(dut.zero, zero)
+            await ctx.tick()
+            ctx.set(dut.zero, -zero)
+            ctx.set(dut.scale, scale)
+            assert ctx.get(dut.o) == (p - zero * s) * scale
 
     simulate(dut, check)
