@@ -167,6 +167,12 @@ def _read(path: Path) -> Sweep:
         axes[name] = tuple(listed)
     if not axes:
         raise ConfigError(f"{path}: axes: empty; name at least one field and its values")
+    technology = file.technology or entry.technology
+    if technology is None:
+        raise ConfigError(
+            f"{path}: no technology table prices the units of system {file.system!r}, and a sweep "
+            f"needs prices; name a table of your own as technology"
+        )
     return Sweep(
         name=file.name,
         question=file.question,
@@ -174,7 +180,7 @@ def _read(path: Path) -> Sweep:
         base=base,
         axes=axes,
         workloads=tuple(file.workloads),
-        technology=file.technology or entry.technology,
+        technology=technology,
         objectives=tuple(file.objectives),
         limits=file.limits,
         source=str(path),

@@ -168,6 +168,25 @@ def test_run_fits_eighty_columns(invoke: Invoke) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+def test_run_without_prices_gives_time_and_events(invoke: Invoke) -> None:
+    words = ("run", "deform", "--network", "codenet-a")
+    data = json.loads(invoke(*words, "--json").stdout)
+    assert data["energy_pj"] is None and data["area_um2"] is None
+    stalls = sum(count for name, count in data["events"].items() if name.startswith("stall"))
+    assert data["cycles"] == data["events"]["stream"] + stalls
+    assert data["stall_cycles"] == stalls
+    assert data["time_ms"] == pytest.approx(data["cycles"] / 250e3)
+    # 16 x 16 and 16 x 9 multipliers.
+    assert data["utilization"] == pytest.approx(data["macs"] / (400 * data["cycles"]))
+    text = invoke(*words).stdout
+    assert "no table prices this system" in text
+    # The stem, 3 channels to 24 over 3 x 3 pixels, runs on the host.
+    assert "not on this engine: 0.95% of the MACs" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    message = refused(invoke(*words, "--technology", "nangate45"))
+    assert message.startswith("core 'depthwise' has no price: ")
+
+
 def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
     Path("d.toml").write_text('group = 64\n[engine]\ncore = "int8"\nrows = 4\ncols = 4\n')
     words = ("run", "fake", "--preset", "d.toml", "--network", "vit-b-16", "--json")

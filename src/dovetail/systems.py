@@ -47,8 +47,9 @@ class System:
         formats against floating point.
     error_fields : tuple of str
         Fields of the design on which that error depends.
-    technology : str
-        Name of the technology table used unless told otherwise.
+    technology : str or None
+        Name of the technology table used unless told otherwise; None where no table prices the
+        system's units, so that runs report neither energy nor area.
     accountings : mapping of str to str
         Other cost models than the simulator, by name: ``(design, trace)`` to an object with
         ``cycles``, ``stall_cycles``, ``macs``, ``utilization`` and ``energy``, a dataclass of
@@ -78,7 +79,7 @@ class System:
     certify: str | None = None
     error: str | None = None
     error_fields: tuple[str, ...] = ()
-    technology: str = "nangate45"
+    technology: str | None = "nangate45"
     accountings: Mapping[str, str] = field(default_factory=dict)
     sweeps: Mapping[str, str] = field(default_factory=dict)
     units: tuple[str, ...] = ()
@@ -94,10 +95,12 @@ _SYSTEMS = {
         preset="dovetail.arch.deform:preset",
         presets="dovetail.arch.deform:presets",
         default_preset="codenet",
+        simulate="dovetail.sim.deform_network:simulate_network",
         component="dovetail.rtl.deform.engine:DeformEngine",
         verilog="dovetail.rtl.deform.engine:deform_verilog",
         verify="dovetail.lockstep.deform:verify",
         certify="dovetail.lockstep.deform_certify:certify",
+        technology=None,
     ),
     "lut": System(
         name="lut",

@@ -103,6 +103,28 @@ def test_refuses_a_file_without_axes(tmp_path: Path) -> None:
         load_sweep(path)
 
 
+def test_refuses_a_system_that_no_table_prices(tmp_path: Path) -> None:
+    text = """
+name = "mine"
+question = "How many ports?"
+system = "deform"
+preset = "codenet"
+
+[axes]
+"engine.window_ports" = [1, 3]
+
+[[workloads]]
+network = "codenet-c"
+"""
+    path = write(tmp_path, text)
+    with pytest.raises(
+        ConfigError,
+        match=rf"^{path}: no technology table prices the units of system 'deform', and a sweep "
+        r"needs prices; name a table of your own as technology$",
+    ):
+        load_sweep(path)
+
+
 def test_refuses_what_is_no_file() -> None:
     with pytest.raises(
         ConfigError, match=r"^no sweep named 'dmo'; the sweeps are .*, or give a .*$"

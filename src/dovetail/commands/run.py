@@ -52,7 +52,10 @@ def run(
         )
     trace = load_workload(network, phase=phase, batch=batch, seq=seq)
     if accounting == "honest":
-        data, result = _honest(entry, design, trace, technology or entry.technology)
+        table = technology or entry.technology
+        data, result = (
+            _honest(entry, design, trace, table) if table else _unpriced(entry, design, trace)
+        )
         if timeline is not None:
             import json as encoder
 
@@ -118,6 +121,34 @@ def _honest(
     return data, result
 
 
+def _unpriced(entry: Any, design: Any, trace: Any) -> tuple[dict[str, Any], Any]:
+    """A system whose units no technology table prices: time and events alone."""
+    import time
+
+    from dovetail.systems import part
+
+    simulate = part(entry, "simulate")
+    simulate(design, trace)  # compiles what is not compiled yet
+    began = time.perf_counter()
+    result = simulate(design, trace)
+    seconds = time.perf_counter() - began
+    data = {
+        "technology": None,
+        "cycles": result.cycles,
+        "stall_cycles": result.stall_cycles,
+        "time_ms": result.cycles / (design.engine.clock_mhz * 1e3),
+        "energy_pj": None,
+        "area_um2": None,
+        "macs": result.macs,
+        "utilization": result.utilization,
+        "simulation_s": seconds,
+        "events": {event.value: int(count) for event, count in result.events.items()},
+        "energy": {},
+        "area": {},
+    }
+    return data, result
+
+
 def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:
     import time
     from dataclasses import asdict
@@ -149,7 +180,12 @@ def _print(data: dict[str, Any], trace: Any) -> None:
         ("stall cycles", shown(data["stall_cycles"])),
         ("MACs", shown(data["macs"])),
         ("utilization", f"{data['utilization']:.1%}"),
-        ("energy", engineering(data["energy_pj"] * 1e-12, "J")),
+    ]
+    if data["energy_pj"] is None:
+        rows.append(("energy, area", "no table prices this system"))
+    else:
+        rows.append(("energy", engineering(data["energy_pj"] * 1e-12, "J")))
+    rows += [
         *((f"  {name}", engineering(pj * 1e-12, "J")) for name, pj in data["energy"].items()),
     ]
     if "time_ms" in data:
@@ -162,6 +198,9 @@ def _print(data: dict[str, Any], trace: Any) -> None:
         f"batch {trace.batch}, {trace.seq} tokens, accounting {data['accounting']}"
     )
     print_table("", ("what", "value"), rows, right=" r")
+    elsewhere = 1 - data["macs"] / trace.macs
+    if elsewhere > 0:
+        print(f"not on this engine: {elsewhere:.2%} of the MACs")
     others = sum(op.operations for op in trace.others)
     if others:
         share = others / (others + 2 * trace.macs)
