@@ -136,3 +136,21 @@ def test_a_core_without_priced_units_is_refused_in_one_line() -> None:
         core_units("unpu_int8")
     assert str(caught.value).startswith("core 'unpu_int8' has no price: its units are in no techno")
     assert "\n" not in str(caught.value)
+
+
+def test_tables_that_do_not_fit_are_refused() -> None:
+    """At 8 k of INT8 a step has 128 entries of 12 bits, which fill 2,048 bits."""
+    loaded = {**VALUES, "lut_k": 8, "tables": "loaded", "activation_buffer_bytes": 1023}
+    with pytest.raises(ValidationError) as caught:
+        GemmEngineConfig(**loaded)
+    (problem,) = caught.value.errors()
+    assert str(problem["msg"]).removeprefix("Value error, ") == (
+        "activation_buffer_bytes=1023 cannot hold two rows of 4096 bits (the wider of array word "
+        "and port); set it to at least 1024"
+    )
+    engine = GemmEngineConfig(**{**loaded, "activation_buffer_bytes": 1024})
+    gemm = Gemm(m=2, n=4, k=32, weight_format="odd", bits=1, group=32)
+    assert mapping_problem(engine, gemm, SMALLEST_TILE) == (
+        "the tile needs 1 blocks of 4 rows of activations; half of activation_buffer_bytes=1024 "
+        "holds 1 rows; make the tile smaller"
+    )

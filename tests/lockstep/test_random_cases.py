@@ -2,16 +2,23 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 
-from dovetail.arch.cores import MIXPE_CORES
+from dovetail.arch.cores import LUT_CORES, MIXPE_CORES
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import mapping_problem
 from dovetail.arch.mixpe import preset
 from dovetail.lockstep.case import LockstepCase
-from dovetail.lockstep.random_cases import build_index, random_case, random_engine
+from dovetail.lockstep.random_cases import (
+    build_index,
+    lut_build_index,
+    random_case,
+    random_engine,
+    random_lut_engine,
+)
 
 
 def case(seed: int) -> LockstepCase:
@@ -116,3 +123,52 @@ def test_a_preset_s_engine_is_used_as_it_is() -> None:
     one = random_case(engine, 5, repeat="again")
     assert replace(one.config, dram_latency_cycles=engine.dram_latency_cycles) == engine
     assert one.repeat == "again"
+
+
+# --- LUT Tensor Core and its baselines
+
+
+@pytest.fixture(scope="module")
+def lut_cases() -> list[LockstepCase]:
+    return [
+        random_case(random_lut_engine(lut_build_index(seed)), seed, repeat="")
+        for seed in range(200)
+    ]
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 12, 15, 200])
+@pytest.mark.parametrize("first", [0, 7, 1000])
+def test_there_are_enough_lut_engines(seeds: int, first: int) -> None:
+    engines = {random_lut_engine(lut_build_index(first + number)) for number in range(seeds)}
+    assert len(engines) >= min(seeds, max(3, seeds // 8))
+
+
+def test_two_hundred_lut_cases_cover_what_they_should(lut_cases: list[LockstepCase]) -> None:
+    configs = {one.config for one in lut_cases}
+    assert {config.core for config in configs} == set(LUT_CORES)
+    assert {config.lut_k for config in configs} == set(range(2, 9))
+    lookups = [config for config in configs if config.core.startswith("lut_")]
+    assert {(config.table, config.tables) for config in lookups} == set(
+        product(("exact", "int8"), ("made", "loaded"))
+    )
+    assert {config.zero_bits for config in configs} == {4, 8}
+    serial = [one for one in lut_cases if one.config.spec.bit_serial]
+    assert {one.gemm.bits for one in serial} == {None, *range(1, 9)}
+    assert {one.gemm.weight_format for one in serial} == {
+        "odd",
+        "twos_complement",
+        "zero_point",
+        "int8",
+    }
+    for name in ("rows", "cols"):
+        assert set().union(*(kinds(getattr(config, name)) for config in configs)) == {
+            "1",
+            "2^n",
+            "2^n + 1",
+        }
+    for one in lut_cases:
+        assert mapping_problem(one.config, one.gemm, one.mapping) is None
+        assert one.gemm.group <= one.config.max_group
+    assert any(one.gemm.k % one.config.lut_k for one in lut_cases)  # a step that is not full
+    fp8 = [one.operands.activations for one in lut_cases if one.config.core == "lut_fp8"]
+    assert any((a & 0x7F == 0x7F).any() for a in fp8)  # NaN

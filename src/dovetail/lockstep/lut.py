@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arch.cores import CORES
+from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm
 from dovetail.arch.lut import LutDesign
 from dovetail.lockstep.certify import Certificate, certify_gemms
@@ -23,12 +26,30 @@ from dovetail.sim.lut import gemm_of
 
 __all__ = ["LUT_PLAN", "certify", "verify"]
 
+
+def _summary(configurations: Sequence[GemmEngineConfig]) -> list[str]:
+    """Each core with the sizes of its engines, the k of their steps and their tables."""
+
+    def seen(core: str, name: str) -> str:
+        values = {getattr(config, name) for config in configurations if config.core == core}
+        return ", ".join(str(value) for value in sorted(values))
+
+    lines = []
+    for line in gemm_summary(configurations):
+        core = line.partition(":")[0]
+        line += f"; lut_k {seen(core, 'lut_k')}"
+        if CORES[core].unit == "lookup":  # type: ignore[index]
+            line += f"; tables {seen(core, 'table')}, {seen(core, 'tables')}"
+        lines.append(line)
+    return lines
+
+
 LUT_PLAN = CasePlan(
     work="GEMM",
     build_index=lut_build_index,
     engine=random_lut_engine,
     case=random_case,
-    summary=gemm_summary,
+    summary=_summary,
 )
 
 
