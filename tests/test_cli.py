@@ -376,6 +376,9 @@ def test_reproduce_gives_every_field(invoke: Invoke) -> None:
     table = invoke("reproduce", "mixpe")
     assert table.exit_code == result.exit_code
     assert "reasons" in table.output and all(row["verdict"] in table.output for row in rows)
+    page = invoke("reproduce", "mixpe", "--markdown")
+    assert page.exit_code == result.exit_code
+    assert page.stdout.startswith("| paper | row |") and page.stdout.count("| mixpe |") > len(rows)
     assert re.match(
         r"^no paper named 'x'; the papers are lut-tensor-core, m3vit, mixpe$",
         refused(invoke("reproduce", "x")),

@@ -1,11 +1,13 @@
 """sweeps/reproduce_lut.py and its table: every row, and published numbers that agree."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from dovetail.arch.gpu_machine import machine_preset
 from dovetail.models.networks import network
+from dovetail.reports.reproduce import to_markdown
 from dovetail.sim.gpu import simulate_on_gpu
 from dovetail.sweeps import reproduce_lut
 from dovetail.sweeps.reproduce_lut import published, rows
@@ -151,3 +153,13 @@ def test_both_settings_of_the_sample_kernel_are_shown(all_rows: list[Reproductio
     assert "log prints" in log.what and "files" in files.what
     assert files.ours is not None and log.ours is not None
     assert files.ours < log.ours
+
+
+def test_the_page_in_the_docs_is_up_to_date(all_rows: list[ReproductionRow]) -> None:
+    """Where not: `dovetail reproduce lut-tensor-core --markdown` prints its tables."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "reproduction.md"
+    assert to_markdown(all_rows) in page.read_text(encoding="utf-8")
+
+
+def test_every_row_of_the_list_is_answered(all_rows: list[ReproductionRow]) -> None:
+    assert {int(row.row) for row in all_rows} == set(range(1, 22))

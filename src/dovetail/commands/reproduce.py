@@ -14,6 +14,9 @@ def reproduce(
         str | None, typer.Argument(metavar="[PAPER]", help="a paper; all of them unless given")
     ] = None,
     json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="print the tables of docs/reproduction.md")
+    ] = False,
 ) -> None:
     """Compare published figures with ours: paper, ours, deviation, verdict.
 
@@ -24,7 +27,7 @@ def reproduce(
     from rich.console import Console
 
     from dovetail.errors import ConfigError
-    from dovetail.reports.reproduce import render_table, to_json
+    from dovetail.reports.reproduce import render_table, to_json, to_markdown
     from dovetail.systems import papers, resolve
 
     known = papers()
@@ -34,6 +37,8 @@ def reproduce(
     rows = [row for name in wanted for row in resolve(known[name])()]
     if json:
         print(to_json(rows))
+    elif markdown:
+        print(to_markdown(rows))
     else:
         Console(highlight=False).print(render_table(rows))
     if any(row.verdict == "not reproduced" for row in rows):
