@@ -29,6 +29,9 @@ ARRAY_ROWS, ARRAY_COLS = 2, 8
 WEIGHT_BITS = (1, 2, 4, 8)
 """At which bit-serial units are measured; figures between them are interpolated."""
 
+POWERED = {"int8": (1, 2, 4), "int16": (1,), "fp16": (1, 2)}
+"""Weight bits at which the energy of all kinds of units is measured, by activation."""
+
 _BITS = {"int8": 8, "int16": 16, "fp16": 16}
 
 
@@ -198,8 +201,8 @@ def unit_cost(library: str, array: Array) -> Cost:
             )
         )
 
-    if array.kind == "mac":
-        return of(None)
+    if array.kind == "mac":  # one circuit, whose operands differ; run with those of few weight bits
+        return of(array.weight_bits if array.weight_bits in POWERED[array.activation] else None)
     if array.weight_bits in WEIGHT_BITS:
         return of(array.weight_bits)
     below = max(bits for bits in WEIGHT_BITS if bits < array.weight_bits)
@@ -316,6 +319,16 @@ def area_per_mac(library: str, array: Array) -> float:
     return (
         array_cost(library, array).area_um2 * array.cycles / (array.rows * array.cols * array.lut_k)
     )
+
+
+def energy_per_mac(library: str, kind: str, activation: str, weight_bits: int) -> float:
+    """Energy of a multiply-accumulate in a unit alone, pJ, with the clock's share.
+
+    Neither tables nor registers of operands are in it.
+    """
+    sums = "fp16" if activation == "fp16" else "exact"
+    array = Array(kind=kind, activation=activation, weight_bits=weight_bits, sums=sums)
+    return unit_cost(library, array).energy_pj * array.cycles / array.lut_k
 
 
 def break_even(library: str, kind: str, activation: str, *, tables: Tables, registers: bool) -> int:

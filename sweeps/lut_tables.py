@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from dovetail.sweeps.lut_synthesis import (
+    POWERED,
     Array,
     Tables,
     area_per_mac,
     array_cost,
     break_even,
     clock_mhz,
+    energy_per_mac,
     libraries,
     lut_tensor_core,
     part,
@@ -96,6 +98,20 @@ def weight_bits(activation: str) -> str:
                     *(f"{limit} bits" for limit in limits),
                 ]
             )
+    return _markdown(head, rows)
+
+
+def energies() -> str:
+    """Energy of a multiply-accumulate in units alone, pJ, by weight bits."""
+    columns = [
+        (activation, bits) for activation in ("int8", "fp16") for bits in POWERED[activation]
+    ]
+    head = ["library", "unit", *(f"W{bits}A{8 if a == 'int8' else 16}" for a, bits in columns)]
+    rows = []
+    for library in libraries():
+        for kind, name in NAMES.items():
+            values = [energy_per_mac(library, kind, a, bits) for a, bits in columns]
+            rows.append([library, name, *(f"{value:.3g}" for value in values)])
     return _markdown(head, rows)
 
 
@@ -225,6 +241,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "steps": steps,
     "weight bits, INT8 activations": lambda: weight_bits("int8"),
     "weight bits, FP16 activations": lambda: weight_bits("fp16"),
+    "energy": energies,
     "k": best_k,
     "shapes": best_shapes,
     "one bit": one_bit,

@@ -118,11 +118,15 @@ def parts() -> Iterator[DotPart]:
     # Activations of a table.
     for lut_k in (5, 3, 6, 2, 8, 7):
         yield _of("lookup", "int8", lut_k=lut_k, weight_bits=2)
-    # Weight bits.
-    for weight_bits in (4, 8, 2, 1):
-        for kind in _SERIAL:
-            for activation in _MAIN:
-                yield _of(kind, activation, weight_bits=weight_bits, energy=False)
+    # Weight bits, and up to which energy is asked for.
+    powered: tuple[tuple[Activation, int], ...] = (("int8", 4), ("fp16", 2))
+    for weight_bits in (1, 2, 4, 8):
+        for activation, most in powered:
+            energy = weight_bits <= most
+            for kind in _SERIAL:
+                yield _of(kind, activation, weight_bits=weight_bits, energy=energy)
+            if energy:
+                yield _of("mac", activation, weight_bits=weight_bits)
     for kind in _SERIAL[1:]:
         for activation in _MAIN:
             yield _of(kind, activation, part="row_register", energy=False)

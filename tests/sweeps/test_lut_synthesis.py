@@ -19,6 +19,7 @@ from dovetail.sweeps.lut_synthesis import (
     area_per_mac,
     array_cost,
     break_even,
+    energy_per_mac,
     libraries,
     measured,
     part,
@@ -140,6 +141,16 @@ def test_a_bit_serial_unit_takes_a_cycle_for_each_bit() -> None:
                 lut_k=4,
             )
             assert area_per_mac(library, array) == pytest.approx(unit["area_um2"] * bits / 4)
+
+
+def test_energy_of_a_multiply_accumulate() -> None:
+    for library in libraries():
+        unit = {"part": "unit", "activation": "int8", "lut_k": 4}
+        four = line(library, kind="add", weight_bits=4, **unit)["energy_pj_per_cycle"]
+        # Four cycles for four products.
+        assert energy_per_mac(library, "add", "int8", 4) == four
+        mac = line(library, kind="mac", weight_bits=2, **unit)["energy_pj_per_cycle"]
+        assert energy_per_mac(library, "mac", "int8", 2) == pytest.approx(mac / 4)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
