@@ -24,7 +24,8 @@ _COLS = (4, 1, 9, 8, 5, 2, 16, 17, 3)
 _BUILDS_PER_BLOCK = 3
 _SEEDS_PER_BLOCK = 24
 _LUT_SEEDS_PER_BLOCK = 15
-_MOST_LUT_SIZE = 4096  # units times sums in a full table
+# Units, or rows of FP16 tables, times sums in a full table.
+_MOST_SUMS, _MOST_FLOAT_SUMS = 4096, 256
 # More than this and a case says little more, but runs long.
 _MOST_K = 600
 _MOST_BLOCKS = 5
@@ -65,9 +66,12 @@ def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
     lut_k = 1
     if spec.broadcast:
         lut_k = LEAST_LUT_K + (turn + index) % (MOST_LUT_K - LEAST_LUT_K + 1)
-        # Tables double with each k; larger arrays only take longer to build.
-        most = max(4, _MOST_LUT_SIZE >> lut_k >> (4 if spec.floating else 0))
-        while rows * cols > most:
+        # Tables double with each k, and adders of FP16 are large; larger arrays only take longer to
+        # build.
+        most = _MOST_SUMS >> lut_k
+        if spec.floating:
+            rows, most = min(rows, max(1, _MOST_FLOAT_SUMS >> lut_k)), 8
+        while rows * cols > max(4, most):
             rows, cols = (rows // 2, cols) if rows > cols else (rows, cols // 2)
     while True:
         values: dict[str, Any] = {
