@@ -19,7 +19,7 @@ def test_every_name_is_a_unit_or_what_makes_its_table() -> None:
     for name, (kind, activation, part) in DOT_UNITS.items():
         made = unit(name, size=3)
         ports = set(made.signature.members)
-        assert ports == {"i", "o"} if part == "head" else {"a_i", "drain_i", "sum_o"} <= ports
+        assert ports >= ({"i", "o"} if part == "head" else {"a_i", "drain_i", "sum_o"})
         maker = f"dot_{part}(kind='{kind}', activation='{activation}', lut_k=3)"
         assert expression(name, size=3) == maker
 
