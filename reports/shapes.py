@@ -44,7 +44,7 @@ def best_of_shapes(study: Study, title: str, quantity: Quantity) -> pd.DataFrame
         :data:`LEAST_SHAPES` aspects are left out.
     """
     points = study.of(title)
-    apart = series_fields(study.sweep)
+    apart = (*series_fields(study.sweep), *SHAPE_FIELDS, STEP_FIELD)
     for field in system(study.sweep["system"]).error_fields:
         if field in study.fields and field not in apart:
             points = points[points[field] == value_at(study.sweep["base"], field)]
@@ -77,15 +77,14 @@ def has_shapes(study: Study) -> bool:
 
 
 def shape_figure(study: Study) -> Figure:
-    """Time and energy over the array's aspect, one column of panels a workload."""
+    """Time and energy over the array's aspect, side by side, one row of panels a workload."""
     titles = study.titles
-    figure = Figure(figsize=(PAGE_INCHES, 2.0 * len(QUANTITIES) + 0.6))
-    panels = figure.subplots(len(QUANTITIES), len(titles), squeeze=False, sharex=True)
-    for row, quantity in zip(panels, QUANTITIES, strict=True):
-        for axes, title in zip(row, titles, strict=True):
+    figure = Figure(figsize=(PAGE_INCHES, 1.9 * len(titles) + 0.7))
+    panels = figure.subplots(len(titles), len(QUANTITIES), squeeze=False, sharex=True)
+    for row, title in zip(panels, titles, strict=True):
+        for axes, quantity in zip(row, QUANTITIES, strict=True):
             _panel(axes, study, best_of_shapes(study, title, quantity), quantity)
-    for axes, title in zip(panels[0], titles, strict=True):
-        axes.set_title(title, fontsize=8 if len(titles) < 3 else 6, wrap=True)
+            axes.set_title(title)
     for axes in panels[-1]:
         axes.set_xlabel(_ASPECT)
     handles = [
@@ -94,7 +93,7 @@ def shape_figure(study: Study) -> Figure:
     ]
     best: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgecolor": "black"}
     handles.append(Line2D([], [], **best, marker="o", markersize=8, label="best shape"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -113,16 +112,17 @@ def _panel(axes: Axes, study: Study, found: pd.DataFrame, quantity: Quantity) ->
         for optimum in records(rows[rows["optimum"]]):
             where = (optimum["aspect"], optimum["value"] * scale)
             axes.plot(*where, "o", markersize=8, markerfacecolor="none", markeredgecolor="black")
-            axes.annotate(
-                optimum["shape"],
-                where,
-                xytext=(0, -9),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=6,
-                color=look.colour,
-            )
+            if series == next(iter(study.series)):
+                axes.annotate(
+                    optimum["shape"],
+                    where,
+                    xytext=(0, -9),
+                    textcoords="offset points",
+                    ha="center",
+                    va="top",
+                    fontsize=6,
+                    color=look.colour,
+                )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: aspect_text(value))
     if len(found) and is_wide(found["value"].min(), found["value"].max()):
@@ -192,19 +192,28 @@ def aspect_text(aspect: float) -> str:
 
 
 def shape_sentences(study: Study, title: str) -> list[str]:
-    """Which shape is best for each series, and what the shape nearest to a square loses to it."""
+    """The best shape of each series, and what the first loses in its shape nearest to a square."""
     sentences = []
     for quantity in QUANTITIES:
         found = best_of_shapes(study, title, quantity)
-        for series, rows in found.groupby("series", sort=False):
-            (best,) = records(rows[rows["optimum"]])
-            nearest = np.log2(rows["aspect"]).abs().argmin()
-            square = records(rows)[int(nearest)]
-            verb = {"time": "is fastest", "energy": "takes least energy"}[quantity.name]
-            lost = square["value"] / best["value"] - 1
-            sentences.append(
-                f"{series} {verb} as {best['shape']} "
-                f"({aspect_text(best['aspect'])} columns a row); as {square['shape']}, its "
-                f"shape nearest to a square, it takes {lost:.1%} more."
-            )
+        words = {"time": "Fastest shapes", "energy": "Shapes of least energy"}[quantity.name]
+        best = {
+            series: records(rows[rows["optimum"]])[0]
+            for series, rows in found.groupby("series", sort=False)
+        }
+        named = [
+            f"{series} {one['shape']} ({aspect_text(one['aspect'])} columns a row)"
+            for series in study.series
+            if (one := best.get(series))
+        ]
+        if not named:
+            continue
+        first = next(series for series in study.series if series in best)
+        rows = found[found["series"] == first]
+        square = records(rows)[int(np.log2(rows["aspect"]).abs().argmin())]
+        lost = square["value"] / best[first]["value"] - 1
+        sentences.append(
+            f"{words}: {', '.join(named)}. {first} takes {lost:.1%} more as {square['shape']}, its "
+            f"shape nearest to a square."
+        )
     return sentences
