@@ -115,6 +115,16 @@ _SYSTEMS = {
         verilog="dovetail.rtl.engines:engine_verilog",
         verify="dovetail.lockstep.lut:verify",
         certify="dovetail.lockstep.lut:certify",
+        error="dovetail.sweeps.lut_error:output_error",
+        error_fields=(
+            "weight_bits",
+            "levels",
+            "group",
+            "engine.core",
+            "engine.lut_k",
+            "engine.table",
+            "engine.sum_format",
+        ),
         technology="nangate45",
         units=(
             "add.group_sum_int8",
