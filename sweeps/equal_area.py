@@ -89,6 +89,50 @@ def equal_area_arrays(
     return tuple(arrays)
 
 
+def arrays_by_rows(
+    base: GemmEngineConfig, *, target_um2: float, band: float, technology: Technology
+) -> tuple[tuple[int, int], ...]:
+    """Arrays (rows, columns) of ``base.core`` whose area is ``target_um2``, of every aspect.
+
+    Rows are powers of two.  For each, of the numbers of columns in the band the one that leaves
+    least of a beat of weights unused is taken, and of equal ones that which comes nearest.
+
+    Parameters
+    ----------
+    base : GemmEngineConfig
+        Gives everything but rows and columns.
+    target_um2 : float
+        Area of the array alone: units, group sums and the core's dequantisers.
+    band : float
+        0.05 admits 95 % to 105 % of it.
+    technology : Technology
+
+    Returns
+    -------
+    tuple of (rows, cols)
+        At least one, longest first.
+    """
+    arrays: list[tuple[int, int]] = []
+    for rows in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        within = {
+            cols: abs(_array_um2(base, base.core, rows, cols, technology) / target_um2 - 1)
+            for cols in range(1, 257)
+        }
+        choice = min(
+            (cols for cols, apart in within.items() if apart <= band),
+            key=lambda cols: (power_of_two(cols) / cols, within[cols]),
+            default=None,
+        )
+        if choice is not None:
+            arrays.append((rows, choice))
+    if not arrays:
+        raise ConfigError(
+            f"no {base.core} array has an area within {band:.0%} of {target_um2:.0f} um2; "
+            f"widen the band or change the area"
+        )
+    return tuple(arrays)
+
+
 def _array_um2(
     base: GemmEngineConfig, core: Core, rows: int, cols: int, technology: Technology
 ) -> float:

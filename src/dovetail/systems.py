@@ -126,6 +126,7 @@ _SYSTEMS = {
             "engine.sum_format",
         ),
         technology="nangate45",
+        sweeps={"lut_equal_area": "dovetail.sweeps.lut_equal_area:sweep"},
         units=(
             "add.group_sum_int8",
             "add.unit_int8",

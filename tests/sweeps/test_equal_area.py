@@ -10,7 +10,7 @@ from dovetail.errors import ConfigError
 from dovetail.reports.answer import EQUAL_AREA
 from dovetail.sweeps import demo, mixpe_vs_int8
 from dovetail.sweeps.axes import Sweep
-from dovetail.sweeps.equal_area import BAND, equal_area_arrays
+from dovetail.sweeps.equal_area import BAND, arrays_by_rows, equal_area_arrays
 
 TABLE = technology("nangate45")
 SWEEPS = pytest.mark.parametrize(
@@ -77,6 +77,25 @@ def test_the_baseline_itself_is_among_the_arrays() -> None:
         base, target_um2=target, band=0.01, cores=("int8",), technology=TABLE
     )
     assert ("int8", 16, 16) in arrays
+
+
+def test_arrays_by_rows_are_of_one_area_and_every_aspect() -> None:
+    base = preset("w4a8-32x32").engine
+    target = TABLE.array_um2(replace(base, rows=8, cols=64))
+    arrays = arrays_by_rows(base, target_um2=target, band=0.05, technology=TABLE)
+    assert (8, 64) in arrays and {2, 4, 8, 16, 32} <= {rows for rows, _ in arrays}
+    for rows, cols in arrays:
+        areas = {
+            other: TABLE.array_um2(replace(base, rows=rows, cols=other))
+            for other in (cols - 1, cols, 2 ** (cols - 1).bit_length())
+            if 0 < other <= 256
+        }
+        assert abs(areas[cols] / target - 1) <= 0.05
+        # A power of two is taken where one fits.
+        power = 2 ** (cols - 1).bit_length()
+        assert power == cols or abs(areas[power] / target - 1) > 0.05
+    with pytest.raises(ConfigError, match=r"^no mixpe_w4a8 array has an area within 5% of 50 um2"):
+        arrays_by_rows(base, target_um2=50.0, band=0.05, technology=TABLE)
 
 
 def test_says_when_no_array_fits() -> None:
