@@ -23,7 +23,7 @@ MAY_NOT_USE = {
     "reports": {"amaranth", "numba"},
 }
 # A description of hardware computes nothing; numpy is for what measures it.
-HARDWARE = ("gemm", "mixpe", "int8", "floating", "deform", "dot", "lut")
+HARDWARE = ("gemm", "mixpe", "int8", "floating", "deform", "dot", "lut", "m3vit")
 # A reference is NumPy, but for sums of which every addition is rounded.
 REFERENCE_KERNELS = ("models/floating.py",)
 ROOT_MAY_IMPORT = {

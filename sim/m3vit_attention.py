@@ -1,0 +1,90 @@
+"""Cycles of the reordered attention unit, transfer by transfer: what the RTL does, to the cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dovetail.arch.m3vit.attention import AttentionDesign
+from dovetail.errors import ShapeError
+from dovetail.sim.m3vit_attention_kernel import Cycles, scores
+from dovetail.sim.m3vit_steps import attention_steps
+
+__all__ = ["ScoreTimes", "product_cycles", "score_times"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTimes:
+    """Cycle of every transfer of the QK^T unit; 0 is the first after its start.
+
+    Attributes
+    ----------
+    query, key, score, row : int64
+        Of each port, in order.
+    """
+
+    query: Cycles
+    key: Cycles
+    score: Cycles
+    row: Cycles
+
+    @property
+    def cycles(self) -> int:
+        """Until all results were taken."""
+        return int(max(self.score[-1], self.row[-1])) + 1
+
+
+def product_cycles(design: AttentionDesign, tokens: int) -> int:
+    """One product without waiting: the beats of all keys, or values, that pass."""
+    _check_tokens(design, tokens)
+    return design.token_beats * attention_steps(tokens, design.parallel)
+
+
+def score_times(
+    design: AttentionDesign,
+    tokens: int,
+    *,
+    query: int = 1,
+    key: int = 1,
+    score: int = 1,
+    row: int = 1,
+) -> ScoreTimes:
+    """Simulate the QK^T unit between ports that each transfer a beat in so many cycles.
+
+    Parameters
+    ----------
+    design : AttentionDesign
+    tokens : int
+        From 1 to ``design.max_tokens``.
+    query, key, score, row : int
+        Least cycles from a transfer of that port to its next one.
+    """
+    _check_tokens(design, tokens)
+    return ScoreTimes(
+        *scores(
+            _walk(design, tokens),
+            _intervals(query=query, key=key, score=score, row=row),
+            np.array([design.score_cycles, design.row_cycles]),
+            np.array([design.score_queue, design.row_queue]),
+        )
+    )
+
+
+def _walk(design: AttentionDesign, tokens: int) -> Cycles:
+    steps = attention_steps(tokens, design.parallel)
+    return np.array([tokens, design.parallel, design.heads, design.head_beats, steps])
+
+
+def _intervals(**ports: int) -> Cycles:
+    for port, cycles in ports.items():
+        if cycles < 1:
+            raise ShapeError(f"{port}={cycles} must be at least 1 cycle a transfer; raise it")
+    return np.array(list(ports.values()))
+
+
+def _check_tokens(design: AttentionDesign, tokens: int) -> None:
+    if not 1 <= tokens <= design.max_tokens:
+        raise ShapeError(
+            f"tokens={tokens} must be from 1 to max_tokens={design.max_tokens}; change one of them"
+        )

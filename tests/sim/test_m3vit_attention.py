@@ -1,0 +1,66 @@
+"""The attention unit's simulator against published cycles, closed forms and its own Python."""
+
+import numpy as np
+import pytest
+
+from dovetail.arch.m3vit.attention import AttentionDesign
+from dovetail.errors import ConfigError, ShapeError
+from dovetail.sim import m3vit_attention_kernel as kernel
+from dovetail.sim.m3vit_attention import product_cycles, score_times
+
+EDGE_MOE = AttentionDesign(parallel=4, lanes=8, heads=3, head_dim=64, max_tokens=129)
+
+
+def test_a_product_of_edge_moe_takes_102_168_cycles() -> None:
+    times = score_times(EDGE_MOE, 129)
+    assert len(times.key) == 102_168
+    assert times.key[0] == 0
+    assert times.key[-1] + 1 == product_cycles(EDGE_MOE, 129) == 102_168
+    # The pipeline's tail: scores of the last head, its four turns, a softmax step, the division.
+    assert times.cycles == 102_168 + 6 + 4 + 8 + 33
+
+
+def test_ports_of_half_the_width_take_twice_the_cycles() -> None:
+    times = score_times(EDGE_MOE, 129, key=2, query=2)
+    assert times.key[-1] - times.key[0] == 2 * (102_168 - 1)
+
+
+def test_queries_slow_only_the_keys_with_which_they_come() -> None:
+    times = score_times(EDGE_MOE, 129, query=2)
+    # A query's 24 beats take 2 cycles each where the beat before it is a query's too; a query is
+    # first of its batch 33 times, and then the beat before it left its port long ago.
+    assert times.key[-1] + 1 == 102_168 + 129 * 24 - 33
+
+
+def test_kernel_is_what_it_is_in_python() -> None:
+    args = (
+        np.array([5, 3, 2, 4, 11]),
+        np.array([2, 1, 5, 40]),
+        np.array([6, 50]),
+        np.array([2, 13]),
+    )
+    for compiled, plain in zip(kernel.scores(*args), kernel.scores.py_func(*args), strict=True):
+        assert compiled.tolist() == plain.tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lanes": 5}, r"^lanes=5 must divide head_dim=64; change lanes$"),
+        ({"parallel": 0}, r"^parallel=0 must be at least 1; raise it$"),
+        ({"lanes": 64, "heads": 2}, r"^a token has 2 beats, heads=2 .* lower lanes$"),
+    ],
+)
+def test_refuses_a_design_that_cannot_be(change: dict[str, int], message: str) -> None:
+    values = {"parallel": 4, "lanes": 8, "heads": 3, "head_dim": 64, "max_tokens": 129}
+    with pytest.raises(ConfigError, match=message):
+        AttentionDesign(**{**values, **change})
+
+
+def test_refuses_tokens_that_do_not_fit_and_ports_without_time() -> None:
+    with pytest.raises(ShapeError, match=r"^tokens=130 must be from 1 to max_tokens=129; change"):
+        score_times(EDGE_MOE, 130)
+    with pytest.raises(ShapeError, match=r"^tokens=0 must be from 1"):
+        product_cycles(EDGE_MOE, 0)
+    with pytest.raises(ShapeError, match=r"^key=0 must be at least 1 cycle a transfer; raise it$"):
+        score_times(EDGE_MOE, 129, key=0)
