@@ -8,10 +8,10 @@ import numpy as np
 
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.errors import ShapeError
-from dovetail.sim.m3vit_attention_kernel import Cycles, scores
+from dovetail.sim.m3vit_attention_kernel import Cycles, scores, values
 from dovetail.sim.m3vit_steps import attention_steps
 
-__all__ = ["ScoreTimes", "product_cycles", "score_times"]
+__all__ = ["ScoreTimes", "ValueTimes", "product_cycles", "score_times", "value_times"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,27 @@ class ScoreTimes:
     def cycles(self) -> int:
         """Until all results were taken."""
         return int(max(self.score[-1], self.row[-1])) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ValueTimes:
+    """Cycle of every transfer of the M'V unit; 0 is the first after its start.
+
+    Attributes
+    ----------
+    score, row, value, output : int64
+        Of each port, in order.
+    """
+
+    score: Cycles
+    row: Cycles
+    value: Cycles
+    output: Cycles
+
+    @property
+    def cycles(self) -> int:
+        """Until all results were taken."""
+        return int(self.output[-1]) + 1
 
 
 def product_cycles(design: AttentionDesign, tokens: int) -> int:
@@ -67,6 +88,38 @@ def score_times(
             _intervals(query=query, key=key, score=score, row=row),
             np.array([design.score_cycles, design.row_cycles]),
             np.array([design.score_queue, design.row_queue]),
+        )
+    )
+
+
+def value_times(
+    design: AttentionDesign,
+    tokens: int,
+    *,
+    score: int = 1,
+    row: int = 1,
+    value: int = 1,
+    output: int = 1,
+) -> ValueTimes:
+    """Simulate the M'V unit between ports that each transfer a beat in so many cycles.
+
+    Parameters
+    ----------
+    design : AttentionDesign
+    tokens : int
+        From 1 to ``design.max_tokens``.
+    score, row, value, output : int
+        Least cycles from a transfer of that port to its next one.
+    """
+    _check_tokens(design, tokens)
+    ports = _intervals(score=score, row=row, value=value, output=output)
+    ports[0] = max(score, design.turns)  # the slots' turns at the exponential
+    return ValueTimes(
+        *values(
+            _walk(design, tokens),
+            ports,
+            np.array([design.probability_cycles, design.output_cycles]),
+            np.array([design.probability_queue, design.output_queue]),
         )
     )
 

@@ -82,3 +82,57 @@ def scores(
         begun += begins
         ended += ends
     return query, key, score, row
+
+
+@njit(cache=True, error_model="numpy")
+def values(
+    walk: Cycles, intervals: Cycles, latencies: Cycles, depths: Cycles
+) -> tuple[Cycles, Cycles, Cycles, Cycles]:
+    """Cycles of all transfers of the M'V unit.
+
+    Parameters
+    ----------
+    walk : int64
+        tokens, slots, heads, beats of a head, steps.
+    intervals : int64
+        Of the ports of scores (of the unit behind it, where that is slower), rows, values, outputs.
+    latencies, depths : int64
+        To probabilities and to outputs, and of their queues.
+
+    Returns
+    -------
+    score, row, value, output : int64
+    """
+    tokens, parallel, heads, head_beats, steps = walk
+    score = np.zeros(steps * heads, np.int64)
+    row = np.zeros(tokens * heads, np.int64)
+    value = np.zeros(steps * heads * head_beats, np.int64)
+    output = np.zeros(tokens * heads * head_beats, np.int64)
+    used = np.zeros(steps * heads, np.int64)  # probabilities: taken out with their last beat
+    begun = ended = 0
+    n_score = n_row = n_value = n_output = 0
+    for step in range(steps):
+        begins = begun < tokens and step == _begin(begun, tokens, parallel)
+        ends = step == _begin(ended, tokens, parallel) + tokens - 1
+        for _ in range(heads):
+            now = max(_next(score, n_score, intervals[0]), _room(used, n_score, depths[0]))
+            if begins:
+                now = max(now, _next(row, n_row, intervals[1]))
+                row[n_row] = now
+                n_row += 1
+            score[n_score] = now
+            ready = now + latencies[0]
+            for _ in range(head_beats):
+                now = max(ready, _next(value, n_value, intervals[2]))
+                if ends:
+                    now = max(now, _room(output, n_output, depths[1]))
+                    leaves = max(_next(output, n_output, intervals[3]), now + latencies[1])
+                    output[n_output] = leaves
+                    n_output += 1
+                value[n_value] = now
+                n_value += 1
+            used[n_score] = now
+            n_score += 1
+        begun += begins
+        ended += ends
+    return score, row, value, output

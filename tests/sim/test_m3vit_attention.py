@@ -6,23 +6,28 @@ import pytest
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.errors import ConfigError, ShapeError
 from dovetail.sim import m3vit_attention_kernel as kernel
-from dovetail.sim.m3vit_attention import product_cycles, score_times
+from dovetail.sim.m3vit_attention import product_cycles, score_times, value_times
 
 EDGE_MOE = AttentionDesign(parallel=4, lanes=8, heads=3, head_dim=64, max_tokens=129)
 
 
-def test_a_product_of_edge_moe_takes_102_168_cycles() -> None:
-    times = score_times(EDGE_MOE, 129)
-    assert len(times.key) == 102_168
-    assert times.key[0] == 0
-    assert times.key[-1] + 1 == product_cycles(EDGE_MOE, 129) == 102_168
-    # The pipeline's tail: scores of the last head, its four turns, a softmax step, the division.
+def test_both_products_of_edge_moe_take_102_168_cycles() -> None:
+    times, output = score_times(EDGE_MOE, 129), value_times(EDGE_MOE, 129)
+    assert product_cycles(EDGE_MOE, 129) == 102_168
+    for passed in (times.key, output.value):
+        assert len(passed) == 102_168
+        assert passed[-1] - passed[0] + 1 == 102_168
+    # Tail of the first: scores of the last head, its four turns, a softmax step, the division.
     assert times.cycles == 102_168 + 6 + 4 + 8 + 33
+    # Of the second, before its first value: four turns and a probability; and behind its last one.
+    assert output.cycles == 4 + 9 + 102_168 + 4
 
 
 def test_ports_of_half_the_width_take_twice_the_cycles() -> None:
     times = score_times(EDGE_MOE, 129, key=2, query=2)
     assert times.key[-1] - times.key[0] == 2 * (102_168 - 1)
+    values = value_times(EDGE_MOE, 129, value=2).value
+    assert values[-1] - values[0] == 2 * (102_168 - 1)
 
 
 def test_queries_slow_only_the_keys_with_which_they_come() -> None:
@@ -39,8 +44,9 @@ def test_kernel_is_what_it_is_in_python() -> None:
         np.array([6, 50]),
         np.array([2, 13]),
     )
-    for compiled, plain in zip(kernel.scores(*args), kernel.scores.py_func(*args), strict=True):
-        assert compiled.tolist() == plain.tolist()
+    for function in (kernel.scores, kernel.values):
+        for compiled, plain in zip(function(*args), function.py_func(*args), strict=True):
+            assert compiled.tolist() == plain.tolist()
 
 
 @pytest.mark.parametrize(
@@ -62,5 +68,7 @@ def test_refuses_tokens_that_do_not_fit_and_ports_without_time() -> None:
         score_times(EDGE_MOE, 130)
     with pytest.raises(ShapeError, match=r"^tokens=0 must be from 1"):
         product_cycles(EDGE_MOE, 0)
+    with pytest.raises(ShapeError, match=r"^tokens=0 must be from 1"):
+        value_times(EDGE_MOE, 0)
     with pytest.raises(ShapeError, match=r"^key=0 must be at least 1 cycle a transfer; raise it$"):
         score_times(EDGE_MOE, 129, key=0)

@@ -1,5 +1,6 @@
 """Designs, operands and expected streams of reordered attention at small sizes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,14 @@ def design(parallel: int, lanes: int, heads: int, head_dim: int) -> AttentionDes
     )
 
 
+SHAPES = [
+    design(1, 1, 1, 8),
+    design(4, 1, 2, 4),
+    design(3, 2, 4, 4),  # two exponentials, the second with a slot less
+    design(3, 4, 8, 4),  # a beat a head: an exponential for each slot, a divider for each cycle
+]
+
+
 def operands(
     shape: AttentionDesign, tokens: int, *, extreme: bool, seed: int = 0
 ) -> list[Integers]:
@@ -59,3 +68,18 @@ def beats(values: Integers, shape: AttentionDesign) -> list[list[int]]:
     """Beats of each token, head after head."""
     tokens = values.transpose(1, 0, 2).reshape(values.shape[1], shape.token_beats, shape.lanes)
     return [[packed(beat) for beat in token] for token in tokens]
+
+
+def scores_of(q: Integers, k: Integers) -> Integers:
+    """Scaled scores, (heads, queries, keys), in Python's integers, which have no width."""
+    heads, tokens, head_dim = q.shape
+    scale = math.isqrt(2**44 // head_dim)
+    scores = np.zeros((heads, tokens, tokens), np.int64)
+    for head, t, key in np.ndindex(*scores.shape):
+        dot = sum(int(a) * int(b) for a, b in zip(q[head, t], k[head, key], strict=True))
+        scores[head, t, key] = _wrapped((_wrapped(dot >> 22) * scale) >> 22)
+    return scores
+
+
+def _wrapped(value: int) -> int:
+    return (value + 2**31) % 2**32 - 2**31

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from amaranth import Value
 
 from dovetail.tests.rtl.simulation import simulate
 
@@ -64,7 +65,7 @@ def run(
                 ctx.set(port.valid, offered[name])
                 more = len(seen[name].values) < len(left[name])
                 value = left[name][len(seen[name].values)] if more and offered[name] else 0
-                ctx.set(port.payload, value)
+                ctx.set(Value.cast(port.payload), value)
             for name in sinks:
                 since = cycle - (seen[name].cycles or [cycle - 10**9])[-1]
                 ctx.set(getattr(dut, name).ready, paces[name](since))
@@ -73,7 +74,7 @@ def run(
                 port = getattr(dut, name)
                 if ctx.get(port.valid) and ctx.get(port.ready):
                     taken = True
-                    what.values.append(_bits(ctx.get(port.payload)))
+                    what.values.append(ctx.get(Value.cast(port.payload)))
                     what.cycles.append(cycle)
                     if name in offered:
                         offered[name] = False
@@ -89,10 +90,6 @@ def run(
     for name, count in sinks.items():
         assert len(seen[name].values) == count, f"{name}: not as many as there must be"
     return seen
-
-
-def _bits(value: Any) -> int:
-    return value if isinstance(value, int) else value.as_bits()
 
 
 def packed(features: Sequence[int] | np.ndarray, bits: int = 32) -> int:

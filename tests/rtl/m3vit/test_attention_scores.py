@@ -1,22 +1,22 @@
 """The QK^T unit in RTL against the fixed-point reference, and its cycles against their formula."""
 
-import math
-
-import numpy as np
 import pytest
 
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.models.m3vit.softmax import running_softmax
 from dovetail.rtl.m3vit.attention_scores import AttentionScores
 from dovetail.sim.m3vit_attention import ScoreTimes, score_times
-from dovetail.tests.rtl.m3vit.attention_cases import beats, design, operands, visits
+from dovetail.tests.rtl.m3vit.attention_cases import (
+    SHAPES,
+    beats,
+    design,
+    operands,
+    scores_of,
+    visits,
+)
 from dovetail.tests.rtl.m3vit.streams import Transfers, every, gaps, run, unpacked
 
 PORTS = ("i_q", "i_k", "o_score", "o_row")
-
-
-def wrapped(value: int) -> int:
-    return (value + 2**31) % 2**32 - 2**31
 
 
 def check(
@@ -41,12 +41,7 @@ def check(
         {"o_score": shape.heads * len(order), "o_row": shape.heads * tokens},
         rates,
     )
-    # Scores in Python's integers, which have no width.
-    scale = math.isqrt(2**44 // shape.head_dim)
-    scores = np.zeros((shape.heads, tokens, tokens), np.int64)
-    for head, t, key in np.ndindex(*scores.shape):
-        dot = sum(int(a) * int(b) for a, b in zip(q[head, t], k[head, key], strict=True))
-        scores[head, t, key] = wrapped((wrapped(dot >> 22) * scale) >> 22)
+    scores = scores_of(q, k)
     stream = iter(seen["o_score"].values)
     for visit in order:
         for head in range(shape.heads):
@@ -62,14 +57,6 @@ def check(
             assert unpacked(row, 1)[0] == bias[head]
             assert row >> 32 == reciprocal[head]
     return seen
-
-
-SHAPES = [
-    design(1, 1, 1, 8),
-    design(4, 1, 2, 4),
-    design(3, 2, 4, 4),  # two exponentials, the second with a slot less
-    design(3, 4, 8, 4),  # a beat a head: an exponential for each slot, a divider for each cycle
-]
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 5, 8])
