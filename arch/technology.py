@@ -137,7 +137,7 @@ class Technology:
         """Area of the array alone: all of the core from its operand ports to its accumulators."""
         return sum(
             unit.count(engine) * self._unit(unit.name, engine, "area_um2").value
-            for unit in core_units(engine.core)
+            for unit in core_units(engine)
             if unit.in_array
         )
 
@@ -192,7 +192,7 @@ class Technology:
         time_us = cycles / engine.clock_mhz
         priced = set(TIME_EVENTS)
         parts: list[_Part] = []
-        for unit in core_units(engine.core):
+        for unit in core_units(engine):
             count = unit.count(engine)
             data = self._unit(unit.name, engine, "data_pj_per_op")
             parts.append((unit.component, unit.operations_in(engine, events), data))
@@ -234,7 +234,7 @@ class Technology:
         self.check_clock(engine)
         parts: list[_Part] = [
             (unit.component, unit.count(engine), self._unit(unit.name, engine, "area_um2"))
-            for unit in core_units(engine.core)
+            for unit in core_units(engine)
             if unit.count(engine)
         ]
         for memory in memories(engine):
@@ -245,7 +245,7 @@ class Technology:
         """Delay of the slowest part in nanoseconds, and its name."""
         parts = [
             (self._unit(unit.name, engine, "delay_ns").value, unit.name)
-            for unit in core_units(engine.core)
+            for unit in core_units(engine)
         ]
         parts += [
             (self._memory(memory).access_ns.value, memory.component) for memory in memories(engine)

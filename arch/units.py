@@ -12,7 +12,7 @@ from dovetail.arch import registers
 from dovetail.arch.cores import MIXPE_CORES, Core, CoreSpec
 from dovetail.arch.engine import ZERO_BITS, GemmEngineConfig
 from dovetail.arch.events import STALLS, Event
-from dovetail.errors import ConfigError
+from dovetail.errors import UnpricedError
 
 TIME_EVENTS = frozenset({Event.CYCLE, Event.STREAM, *STALLS})
 """Events that say what a cycle was used for.
@@ -148,33 +148,20 @@ _BROADCAST: Mapping[Core, tuple[str, str | None, str | None]] = {
 PRICED_STEP, PRICED_GROUP = 4, 128
 """Steps and longest groups for which units of cores that broadcast are in the tables."""
 
-
-def _priced(count: Callable[[GemmEngineConfig], int]) -> Callable[[GemmEngineConfig], int]:
-    """``count``, of an engine that is built as the tables' units are."""
-
-    def counted(engine: GemmEngineConfig) -> int:
-        built = {
-            "lut_k": PRICED_STEP,
-            "max_group": PRICED_GROUP,
-            "zero_bits": ZERO_BITS,
-            "table": "exact",
-            "tables": "made",
-        }
-        for name, value in built.items():
-            if getattr(engine, name) != value:
-                raise ConfigError(
-                    f"{name}={getattr(engine, name)} of core {engine.core!r} has no price: "
-                    f"technology tables have its units for {name}={value}; change {name}"
-                )
-        return count(engine)
-
-    return counted
+_BUILT: Mapping[str, int | str] = {
+    "lut_k": PRICED_STEP,
+    "max_group": PRICED_GROUP,
+    "zero_bits": ZERO_BITS,
+    "table": "exact",
+    "tables": "made",
+}
+"""Fields of engines of cores that broadcast, as the tables' units are built."""
 
 
 def _broadcast_units(core: Core) -> tuple[Unit, ...]:
     """Units of a core whose operands reach all units at once, then the output side."""
     unit, head, group_sum = _BROADCAST[core]
-    parts = [_unit(unit, "pe", Event.PE_OP, _priced(_pes))]
+    parts = [_unit(unit, "pe", Event.PE_OP, _pes)]
     if head:
         parts.append(_unit(head, "precompute", Event.TABLE, _rows))
     if group_sum:
@@ -248,11 +235,24 @@ CORE_UNITS: Mapping[Core, tuple[Unit, ...]] = {
 """The units of each compute core, and of the output side."""
 
 
-def core_units(core: Core) -> tuple[Unit, ...]:
-    """Units of ``core``; raises ConfigError for one whose units have no names in any table."""
+def core_units(engine: GemmEngineConfig) -> tuple[Unit, ...]:
+    """Units of ``engine``.
+
+    Raises
+    ------
+    UnpricedError
+        They have no names in any table, or are built otherwise there.
+    """
+    core = engine.core
     if core not in CORE_UNITS:
-        raise ConfigError(
+        raise UnpricedError(
             f"core {core!r} has no price: its units are in no technology table; price one of "
             f"{', '.join(CORE_UNITS)}, or add its units to arch/units.py and to the table"
         )
+    for name, value in _BUILT.items() if core in _BROADCAST else ():
+        if getattr(engine, name) != value:
+            raise UnpricedError(
+                f"{name}={getattr(engine, name)} of core {core!r} has no price: technology tables "
+                f"have its units for {name}={value}; change {name}"
+            )
     return CORE_UNITS[core]

@@ -117,7 +117,7 @@ def synthesize_engine(
         ``(units done, units)``.
     """
     counts: dict[str, int] = {}
-    for part in core_units(engine.core):
+    for part in core_units(engine):
         if part.count(engine):
             counts[part.name] = counts.get(part.name, 0) + part.count(engine)
     found = []

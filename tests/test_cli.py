@@ -179,12 +179,30 @@ def test_run_without_prices_gives_time_and_events(invoke: Invoke) -> None:
     # 16 x 16 and 16 x 9 multipliers.
     assert data["utilization"] == pytest.approx(data["macs"] / (400 * data["cycles"]))
     text = invoke(*words).stdout
-    assert "no table prices this system" in text
+    assert "not priced: no technology table prices the units of deform" in text
     # The stem, 3 channels to 24 over 3 x 3 pixels, runs on the host.
     assert "not on this engine: 0.95% of the MACs" in text
     assert max(len(line) for line in text.splitlines()) <= 80
     message = refused(invoke(*words, "--technology", "nangate45"))
     assert message.startswith("core 'depthwise' has no price: ")
+
+
+def test_run_of_an_unpriced_design_of_a_priced_system_says_why(invoke: Invoke) -> None:
+    words = ("run", "lut", "--preset", "w2a8-m2n4k4", "--network", "vit-b-16")
+    unpriced = (*words, "--set", "engine.zero_bits=8")
+    data = json.loads(invoke(*unpriced, "--json").stdout)
+    assert data["energy_pj"] is None and data["area_um2"] is None and data["energy"] == {}
+    assert data["unpriced"].startswith("zero_bits=8 of core 'lut_int8' has no price: ")
+    assert "\n" not in data["unpriced"]
+    stalls = sum(count for name, count in data["events"].items() if name.startswith("stall"))
+    assert data["cycles"] == data["events"]["stream"] + stalls
+    text = invoke(*unpriced).stdout
+    assert "not priced: zero_bits=8 of core 'lut_int8' has no price" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    # Prices that were asked for are another matter, and so is a clock that no unit reaches.
+    message = refused(invoke(*unpriced, "--technology", "nangate45"))
+    assert message == data["unpriced"]
+    assert "exceeds" in refused(invoke(*words, "--set", "engine.clock_mhz=5000.0"))
 
 
 def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:

@@ -170,7 +170,7 @@ def array_energy(
     )
     alone: dict[str, SynthesisReport] = {}
     parts = []
-    for part in core_units(core):
+    for part in core_units(engine):
         if part.component == _OUTPUT_SIDE:
             continue
         if part.name not in alone:

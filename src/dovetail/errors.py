@@ -13,6 +13,10 @@ class ConfigError(DovetailError, ValueError):
     """A design point, sweep or technology table that cannot be used."""
 
 
+class UnpricedError(ConfigError):
+    """A design whose units no technology table prices; its time and events can still be had."""
+
+
 class ShapeError(DovetailError, ValueError):
     """An array whose shape or dtype does not match the documented one."""
 

@@ -133,7 +133,7 @@ def test_accumulators_hold_the_longest_group_of_the_widest_weights(
 
 def test_a_core_without_priced_units_is_refused_in_one_line() -> None:
     with pytest.raises(ConfigError) as caught:
-        core_units("unpu_int8")
+        core_units(GemmEngineConfig(core="unpu_int8", lut_k=4, rows=2, cols=4))
     assert str(caught.value).startswith("core 'unpu_int8' has no price: its units are in no techno")
     assert "\n" not in str(caught.value)
 

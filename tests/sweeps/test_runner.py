@@ -18,6 +18,7 @@ from dovetail.arch.mixpe import MixpeDesign, preset
 from dovetail.errors import ConfigError, StoreError
 from dovetail.models.trace import GemmOp, Trace
 from dovetail.sweeps import runner, sweep_store
+from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology
 from dovetail.sweeps.runner import run_sweep
 from dovetail.sweeps.store import Store
@@ -136,6 +137,24 @@ def test_a_clock_beyond_the_slowest_unit_is_rejected(tmp_path: Path) -> None:
             "clock_mhz=1001 exceeds the 1000 MHz of mixpe.scale_queue, the slowest part in "
             "technology 'flat'; lower clock_mhz"
         )
+
+
+def test_a_design_without_a_price_is_rejected(tmp_path: Path) -> None:
+    sweep = Sweep(
+        name="unpriced",
+        question="What do wide zero points cost?",
+        system="lut",
+        base={"engine": {"core": "lut_int8", "rows": 2, "cols": 4, "lut_k": 4}},
+        axes={"engine.zero_bits": (4, 8)},
+        workloads=(Workload(network="vit-b-16"),),
+        technology="nangate45",
+    )
+    run_sweep(sweep, tmp_path / "s.sqlite", jobs=1)
+    with Store.open(tmp_path / "s.sqlite") as store:
+        rows = points(store)
+    assert rows["status"].tolist() == ["ok", "rejected"]
+    assert rows["reason"][1].startswith("zero_bits=8 of core 'lut_int8' has no price: ")
+    assert rows["cycles"].isna().tolist() == [False, True]
 
 
 def test_resume_needs_the_same_sweep_and_code(

@@ -35,12 +35,14 @@ def run(
 ) -> None:
     """Simulate one design point: cycles, stalls, energy, area, utilization.
 
+    A design that no technology table prices gets its time and events, and why no more.
+
     Example: dovetail run mixpe --preset w4a8-32x32 --network llama2-7b --set engine.rows=16
     """
     from dovetail import systems
     from dovetail.commands.design import chosen_design
     from dovetail.commands.output import print_json, write_text
-    from dovetail.errors import ConfigError
+    from dovetail.errors import ConfigError, UnpricedError
     from dovetail.models.importers import load_workload
 
     entry = systems.system(system)
@@ -53,9 +55,14 @@ def run(
     trace = load_workload(network, phase=phase, batch=batch, seq=seq)
     if accounting == "honest":
         table = technology or entry.technology
-        data, result = (
-            _honest(entry, design, trace, table) if table else _unpriced(entry, design, trace)
-        )
+        try:
+            if table is None:
+                raise UnpricedError(f"no technology table prices the units of {system}")
+            data, result = _honest(entry, design, trace, table)
+        except UnpricedError as error:
+            if technology:
+                raise
+            data, result = _unpriced(entry, design, trace, reason=str(error))
         if timeline is not None:
             import json as encoder
 
@@ -121,8 +128,8 @@ def _honest(
     return data, result
 
 
-def _unpriced(entry: Any, design: Any, trace: Any) -> tuple[dict[str, Any], Any]:
-    """A system whose units no technology table prices: time and events alone."""
+def _unpriced(entry: Any, design: Any, trace: Any, *, reason: str) -> tuple[dict[str, Any], Any]:
+    """A design whose units no technology table prices: time and events alone."""
     import time
 
     from dovetail.systems import part
@@ -139,6 +146,7 @@ def _unpriced(entry: Any, design: Any, trace: Any) -> tuple[dict[str, Any], Any]
         "time_ms": result.cycles / (design.engine.clock_mhz * 1e3),
         "energy_pj": None,
         "area_um2": None,
+        "unpriced": reason,
         "macs": result.macs,
         "utilization": result.utilization,
         "simulation_s": seconds,
@@ -172,6 +180,8 @@ def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:
 
 
 def _print(data: dict[str, Any], trace: Any) -> None:
+    from textwrap import fill
+
     from dovetail.commands.output import engineering, print_table, shown
 
     rows = [
@@ -182,7 +192,7 @@ def _print(data: dict[str, Any], trace: Any) -> None:
         ("utilization", f"{data['utilization']:.1%}"),
     ]
     if data["energy_pj"] is None:
-        rows.append(("energy, area", "no table prices this system"))
+        rows.append(("energy, area", "not priced"))
     else:
         rows.append(("energy", engineering(data["energy_pj"] * 1e-12, "J")))
     rows += [
@@ -198,6 +208,8 @@ def _print(data: dict[str, Any], trace: Any) -> None:
         f"batch {trace.batch}, {trace.seq} tokens, accounting {data['accounting']}"
     )
     print_table("", ("what", "value"), rows, right=" r")
+    if "unpriced" in data:
+        print(fill(f"not priced: {data['unpriced']}", width=80))
     elsewhere = 1 - data["macs"] / trace.macs
     if elsewhere > 0:
         print(f"not on this engine: {elsewhere:.2%} of the MACs")
