@@ -8,10 +8,18 @@ import numpy as np
 
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.errors import ShapeError
-from dovetail.sim.m3vit_attention_kernel import Cycles, scores, values
+from dovetail.sim.m3vit_attention_kernel import Cycles, block, scores, values
 from dovetail.sim.m3vit_steps import attention_steps
 
-__all__ = ["ScoreTimes", "ValueTimes", "product_cycles", "score_times", "value_times"]
+__all__ = [
+    "BlockTimes",
+    "ScoreTimes",
+    "ValueTimes",
+    "block_times",
+    "product_cycles",
+    "score_times",
+    "value_times",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,27 @@ class ValueTimes:
 
     score: Cycles
     row: Cycles
+    value: Cycles
+    output: Cycles
+
+    @property
+    def cycles(self) -> int:
+        """Until all results were taken."""
+        return int(self.output[-1]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTimes:
+    """Cycle of every transfer of both units together; 0 is the first after their start.
+
+    Attributes
+    ----------
+    query, key, value, output : int64
+        Of each port, in order.
+    """
+
+    query: Cycles
+    key: Cycles
     value: Cycles
     output: Cycles
 
@@ -120,6 +149,52 @@ def value_times(
             ports,
             np.array([design.probability_cycles, design.output_cycles]),
             np.array([design.probability_queue, design.output_queue]),
+        )
+    )
+
+
+def block_times(
+    design: AttentionDesign,
+    tokens: int,
+    *,
+    query: int = 1,
+    key: int = 1,
+    value: int = 1,
+    output: int = 1,
+) -> BlockTimes:
+    """Simulate both units, scores between them on chip, with ports as of :func:`score_times`.
+
+    Parameters
+    ----------
+    design : AttentionDesign
+    tokens : int
+        From 1 to ``design.max_tokens``.
+    query, key, value, output : int
+        Least cycles from a transfer of that port to its next one.
+    """
+    _check_tokens(design, tokens)
+    return BlockTimes(
+        *block(
+            _walk(design, tokens),
+            _intervals(query=query, key=key, value=value, output=output),
+            np.array(
+                [
+                    design.score_cycles,
+                    design.row_cycles,
+                    design.probability_cycles,
+                    design.output_cycles,
+                ]
+            ),
+            np.array(
+                [
+                    design.score_queue,
+                    design.row_queue,
+                    design.probability_queue,
+                    design.output_queue,
+                    design.score_store,
+                ]
+            ),
+            design.turns,
         )
     )
 

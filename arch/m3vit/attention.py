@@ -118,3 +118,10 @@ class AttentionDesign:
     @property
     def output_queue(self) -> int:
         return self.output_cycles + 1
+
+    @property
+    def score_store(self) -> int:
+        """Scores between the two products, in groups of a slot each: a row's first one waits for
+        its last, then for its division, and those that come meanwhile are kept."""
+        wait = self.row_cycles - self.score_cycles + 1
+        return (self.max_tokens - 1) * self.heads + 1 - (-wait // self.head_beats)

@@ -6,7 +6,12 @@ import pytest
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.errors import ConfigError, ShapeError
 from dovetail.sim import m3vit_attention_kernel as kernel
-from dovetail.sim.m3vit_attention import product_cycles, score_times, value_times
+from dovetail.sim.m3vit_attention import (
+    block_times,
+    product_cycles,
+    score_times,
+    value_times,
+)
 
 EDGE_MOE = AttentionDesign(parallel=4, lanes=8, heads=3, head_dim=64, max_tokens=129)
 
@@ -21,6 +26,17 @@ def test_both_products_of_edge_moe_take_102_168_cycles() -> None:
     assert times.cycles == 102_168 + 6 + 4 + 8 + 33
     # Of the second, before its first value: four turns and a probability; and behind its last one.
     assert output.cycles == 4 + 9 + 102_168 + 4
+
+
+def test_both_at_once_take_little_more_than_one() -> None:
+    times = block_times(EDGE_MOE, 129)
+    assert len(times.value) == 102_168
+    # A row ends 128 tokens and a head after it began; its division and probabilities follow.
+    first = 128 * 24 + 64 // 8 - 1 + 47 + 4 + 9 + 4
+    assert times.value[0] == first
+    assert times.cycles == first + 102_168 + 4 == 105_315
+    # Of the 102,168 / 8 scores that the authors write to DRAM, as many as are kept on chip:
+    assert EDGE_MOE.score_store == 128 * 3 + 1 + 6
 
 
 def test_ports_of_half_the_width_take_twice_the_cycles() -> None:
@@ -47,6 +63,9 @@ def test_kernel_is_what_it_is_in_python() -> None:
     for function in (kernel.scores, kernel.values):
         for compiled, plain in zip(function(*args), function.py_func(*args), strict=True):
             assert compiled.tolist() == plain.tolist()
+    longer = (*args[:2], np.array([6, 50, 12, 4]), np.array([2, 13, 4, 5, 22]), 4)
+    for compiled, plain in zip(kernel.block(*longer), kernel.block.py_func(*longer), strict=True):
+        assert compiled.tolist() == plain.tolist()
 
 
 @pytest.mark.parametrize(

@@ -59,13 +59,13 @@ def check(
     return seen
 
 
-@pytest.mark.parametrize("tokens", [1, 2, 5, 8])
+@pytest.mark.parametrize("tokens", [1, 2, 5])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_extreme_operands_under_gaps(shape: AttentionDesign, tokens: int) -> None:
     check(shape, tokens, chance=0.4, extreme=True)
 
 
-@pytest.mark.parametrize("tokens", [1, 3, 4, 6])
+@pytest.mark.parametrize("tokens", [1, 4, 6])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_takes_a_cycle_a_beat(shape: AttentionDesign, tokens: int) -> None:
     seen = check(shape, tokens, chance=0.0, extreme=False)

@@ -65,13 +65,13 @@ def check(
     return seen
 
 
-@pytest.mark.parametrize("tokens", [1, 2, 5, 8])
+@pytest.mark.parametrize("tokens", [1, 2, 5])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_extreme_operands_under_gaps(shape: AttentionDesign, tokens: int) -> None:
     check(shape, tokens, chance=0.4, extreme=True)
 
 
-@pytest.mark.parametrize("tokens", [1, 3, 4, 6])
+@pytest.mark.parametrize("tokens", [1, 3, 6])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_takes_a_cycle_a_beat(shape: AttentionDesign, tokens: int) -> None:
     seen = check(shape, tokens, chance=0.0, extreme=False)
@@ -85,9 +85,7 @@ def test_takes_a_cycle_a_beat(shape: AttentionDesign, tokens: int) -> None:
     agree(seen, value_times(shape, tokens))
 
 
-@pytest.mark.parametrize(
-    "intervals", [(1, 1, 2, 1), (5, 1, 1, 1), (1, 30, 1, 1), (1, 1, 1, 4), (3, 1, 2, 7)]
-)
+@pytest.mark.parametrize("intervals", [(1, 1, 2, 1), (5, 1, 1, 1), (1, 30, 1, 1), (3, 1, 2, 7)])
 @pytest.mark.parametrize("shape", SHAPES[1:])
 def test_every_transfer_in_the_cycle_of_the_simulator(
     shape: AttentionDesign, intervals: tuple[int, int, int, int]
