@@ -67,6 +67,10 @@ def _rows(engine: GemmEngineConfig) -> int:
     return engine.rows
 
 
+def _heads(engine: GemmEngineConfig) -> int:
+    return engine.rows if engine.makes_tables else 0
+
+
 def _cols(engine: GemmEngineConfig) -> int:
     return engine.cols
 
@@ -138,12 +142,42 @@ def _after_group(family: str) -> tuple[Unit, ...]:
     )
 
 
-_BROADCAST: Mapping[Core, tuple[str, str | None, str | None]] = {
-    "lut_int8": ("lut.unit_int8", "lut.head_int8", "lut.group_sum_int8"),
-    "add_int8": ("add.unit_int8", None, "add.group_sum_int8"),
-    "mac_int8": ("mac.unit_int8", None, None),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Broadcast:
+    """Units of a core whose operands reach all of its units at once.
+
+    Attributes
+    ----------
+    unit : str
+    head, group_sum : str, optional
+        Of a row: what makes its tables, and the sum of its activations.
+    dequant, accumulate, output : str
+        Of a column.
+    """
+
+    unit: str
+    head: str | None = None
+    group_sum: str | None = None
+    dequant: str = "lut.dequant_int8"
+    accumulate: str = "lut.accumulate_int8"
+    output: str = "gemm.output_round"
+
+
+_BROADCAST: Mapping[Core, _Broadcast] = {
+    "lut_int8": _Broadcast(
+        unit="lut.unit_int8", head="lut.head_int8", group_sum="lut.group_sum_int8"
+    ),
+    "lut_int16": _Broadcast(
+        unit="lut.unit_int16",
+        head="lut.head_int16",
+        group_sum="lut.group_sum_int16",
+        dequant="lut.dequant_int16",
+        accumulate="lut.accumulate_int16",
+        output="lut.output_round_int16",
+    ),
+    "add_int8": _Broadcast(unit="add.unit_int8", group_sum="add.group_sum_int8"),
+    "mac_int8": _Broadcast(unit="mac.unit_int8"),
 }
-"""Unit, head of a row, and sum of a row's activations."""
 
 PRICED_STEP, PRICED_GROUP = 4, 128
 """Steps and longest groups for which units of cores that broadcast are in the tables."""
@@ -153,23 +187,22 @@ _BUILT: Mapping[str, int | str] = {
     "max_group": PRICED_GROUP,
     "zero_bits": ZERO_BITS,
     "table": "exact",
-    "tables": "made",
 }
 """Fields of engines of cores that broadcast, as the tables' units are built."""
 
 
 def _broadcast_units(core: Core) -> tuple[Unit, ...]:
     """Units of a core whose operands reach all units at once, then the output side."""
-    unit, head, group_sum = _BROADCAST[core]
-    parts = [_unit(unit, "pe", Event.PE_OP, _pes)]
-    if head:
-        parts.append(_unit(head, "precompute", Event.TABLE, _rows))
-    if group_sum:
-        parts.append(_unit(group_sum, "group_sum", Event.GROUP_SUM, _rows))
+    units = _BROADCAST[core]
+    parts = [_unit(units.unit, "pe", Event.PE_OP, _pes)]
+    if units.head:
+        parts.append(_unit(units.head, "precompute", Event.TABLE, _heads))
+    if units.group_sum:
+        parts.append(_unit(units.group_sum, "group_sum", Event.GROUP_SUM, _rows))
     return (
         *parts,
         _register_bits("operand_pipe", Event.STREAM, registers.broadcast_operands),
-        _unit("lut.dequant_int8", "dequantiser", Event.GROUP_DEQUANT, _cols),
+        _unit(units.dequant, "dequantiser", Event.GROUP_DEQUANT, _cols),
         _unit("mixpe.scale_queue", "scale_queue", Event.GROUP_DEQUANT, _cols),
         _register_bits(
             "column_pipe",
@@ -177,7 +210,7 @@ def _broadcast_units(core: Core) -> tuple[Unit, ...]:
             registers.broadcast_results,
             moved=registers.broadcast_results_column,
         ),
-        _unit("lut.accumulate_int8", "accumulator", Event.ACCUMULATE, _cols, in_array=False),
+        _unit(units.accumulate, "accumulator", Event.ACCUMULATE, _cols, in_array=False),
         _register_bits(
             "accumulator",
             Event.ACCUMULATE,
@@ -185,7 +218,7 @@ def _broadcast_units(core: Core) -> tuple[Unit, ...]:
             moved=registers.accumulator_pipe_column,
             in_array=False,
         ),
-        _unit("gemm.output_round", "output", Event.OUTPUT, _cols, in_array=False),
+        _unit(units.output, "output", Event.OUTPUT, _cols, in_array=False),
     )
 
 

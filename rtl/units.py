@@ -11,7 +11,7 @@ from amaranth import signed
 
 from dovetail.arch.cores import Core
 from dovetail.arch.dot_units import DOT_UNITS
-from dovetail.arch.engine import K_TILE_SUM_BITS, GemmEngineConfig
+from dovetail.arch.engine import K_TILE_SUM_BITS, WIDE_ACCUMULATOR_BITS, GemmEngineConfig
 from dovetail.arch.number_formats import FloatFormat, float_format
 from dovetail.errors import ConfigError
 from dovetail.rtl.dot.bit_serial import AddUnit
@@ -129,6 +129,19 @@ _RECIPES: Mapping[str, _Recipe] = {
         make=GroupDequant, widths=lambda _: {"p_bits": 23, "s_bits": 15, "zero_shape": signed(5)}
     ),
     "lut.accumulate_int8": _Recipe(make=Accumulate, widths=_fixed(increment_bits=40)),
+    # Of 16 bits of an activation.
+    "lut.unit_int16": _Recipe(
+        make=LookupUnit, widths=_fixed(lut_k=4, activation_bits=16, sum_bits=31)
+    ),
+    "lut.head_int16": _Recipe(make=Precompute, widths=_fixed(lut_k=4, activation_bits=16)),
+    "lut.group_sum_int16": _Recipe(make=TableStepSum, widths=_fixed(entry_bits=19, sum_bits=23)),
+    "lut.dequant_int16": _Recipe(
+        make=GroupDequant, widths=lambda _: {"p_bits": 31, "s_bits": 23, "zero_shape": signed(5)}
+    ),
+    "lut.accumulate_int16": _Recipe(
+        make=Accumulate, widths=_fixed(increment_bits=48, bits=WIDE_ACCUMULATOR_BITS)
+    ),
+    "lut.output_round_int16": _Recipe(make=OutputRound, widths=_fixed(bits=WIDE_ACCUMULATOR_BITS)),
     "mixpe.pe_w4a16": _by_format(MixpeFloatPe),
     "dequant.pe_w4a16": _by_format(DequantFloatPe),
     "fp16.pe": _by_format(Fp16Pe),

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -66,15 +66,19 @@ def _unused(config: GemmEngineConfig) -> int:
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(2, 3), (4, 2), (3, 8)])
-@pytest.mark.parametrize("core", list(CORE_UNITS))
+@pytest.mark.parametrize(
+    ("core", "tables"),
+    [*((core, "made") for core in CORE_UNITS), ("lut_int8", "loaded")],
+)
 def test_priced_registers_are_those_of_the_core(
-    tmp_path: Path, core: Core, rows: int, cols: int
+    tmp_path: Path, core: Core, tables: Literal["made", "loaded"], rows: int, cols: int
 ) -> None:
     config = GemmEngineConfig(
         core=core,
         rows=rows,
         cols=cols,
         lut_k=4 if CORES[core].broadcast else 1,
+        tables=tables,
         accumulator_buffer_bytes=65536,
     )
     sizes = {

@@ -64,14 +64,16 @@ def dot_stimulus(
     part : str
     cycles : int
     weight_bits : int, optional
-        Of the weights that are run, where fewer than an integer unit of ``design`` can take.
+        Of the weights that are run, where fewer than a unit of ``design`` can take.
     """
     if part == "array":
         return _array(design, kind=kind, rows=ARRAY_ROWS, cols=ARRAY_COLS, cycles=cycles)
     segments = dot_segments(design, kind)
     if weight_bits is not None:
         narrow = replace(design, weight_bits=weight_bits)
-        segments = (_widened(s, narrow, design) for s in dot_segments(narrow, kind))
+        segments = dot_segments(narrow, kind)
+        if not design.floating:
+            segments = (_widened(s, narrow, design) for s in segments)
     if part == "head":
         return _head(design, segments, cycles, ORIGINS[kind])
     streams = _stream(design, segments, cycles)

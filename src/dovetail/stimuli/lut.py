@@ -9,11 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from dovetail.arch.dot_units import Activation
+from dovetail.arch.dot_units import Kind as Unit
+from dovetail.arch.number_formats import FP16, float_format
+from dovetail.models.floating import sum_in_order, to_float
 from dovetail.models.lut.tables import integer_tables
 from dovetail.rtl.dot.unit import SUM_CONTROL
 from dovetail.rtl.lut.design import DotDesign
 from dovetail.rtl.stimulus import Stimulus
+from dovetail.rtl.units import axis
 from dovetail.stimuli.dot import dot_stimulus
+from dovetail.stimuli.dot_operands import dot_segments
 from dovetail.stimuli.ports import lanes, raw, structs, words
 from dovetail.stimuli.request import Request
 from dovetail.stimuli.tiles import ORIGINS
@@ -21,37 +27,50 @@ from dovetail.stimuli.tiles import ORIGINS
 LUT_K = 4
 WEIGHT_BITS = 2
 
-_INT8 = DotDesign(kind="lookup", activation="int8", lut_k=LUT_K, drains=True)
 
-
-def lookup_int8_stimulus(request: Request) -> Stimulus:
-    """Tables of a row's activations and a column's weights, plane after plane."""
+def unit_stimulus(request: Request, *, kind: Unit, activation: Activation) -> Stimulus:
+    """A row's tables or activations and a column's weights, plane after plane; or whole ones."""
+    design = _design(request, kind, activation)
     return dot_stimulus(
-        _INT8, kind=request.kind, part="unit", cycles=request.cycles, weight_bits=WEIGHT_BITS
-    )
-
-
-def precompute_int8_stimulus(request: Request) -> Stimulus:
-    """A row's activations, a step a cycle."""
-    return dot_stimulus(_INT8, kind=request.kind, part="head", cycles=request.cycles)
-
-
-def add_int8_stimulus(request: Request) -> Stimulus:
-    """A row's activations and a column's weights, plane after plane."""
-    return dot_stimulus(
-        replace(_INT8, kind="add"),
+        design,
         kind=request.kind,
         part="unit",
         cycles=request.cycles,
-        weight_bits=WEIGHT_BITS,
+        weight_bits=WEIGHT_BITS if design.bit_serial else None,
     )
 
 
-def mac_int8_stimulus(request: Request) -> Stimulus:
-    """A row's activations and a column's weights of 8 bits, a step a cycle."""
-    return dot_stimulus(
-        replace(_INT8, kind="mac"), kind=request.kind, part="unit", cycles=request.cycles
-    )
+def head_stimulus(request: Request, *, activation: Activation) -> Stimulus:
+    """A row's activations, a step a cycle."""
+    design = _design(request, "lookup", activation)
+    return dot_stimulus(design, kind=request.kind, part="head", cycles=request.cycles)
+
+
+def _design(request: Request, kind: Unit, activation: Activation) -> DotDesign:
+    sums = str(request.size) if axis(request.unit) == "sum_format" else "fp32"
+    return DotDesign(kind=kind, activation=activation, lut_k=LUT_K, sums=sums, drains=True)
+
+
+def table_sum_stimulus(request: Request, *, activation: Activation) -> Stimulus:
+    """A row's tables, of which the first entry has every activation subtracted, one a cycle."""
+    cycles, width = request.cycles, request.widths["a_i"]
+    design = replace(_design(request, "lookup", activation), weight_bits=WEIGHT_BITS)
+    entries: list[int] = []
+    ends: list[bool] = []
+    totals: list[int] = []
+    for segment in dot_segments(design, request.kind):
+        firsts = np.array([operand & ((1 << width) - 1) for operand in segment.operands])
+        entries += firsts.tolist()
+        ends += [False] * (len(firsts) - 1) + [True]
+        if design.floating:
+            terms = -to_float(firsts.astype(np.uint16), FP16)
+            total = int(sum_in_order(terms[:, None], float_format(design.sums))[0])
+        else:
+            total = sum(_signed_lanes(step, design.activation_bits) for step in segment.activations)
+        totals += [0] * (len(firsts) - 1) + [total]
+        if len(entries) >= cycles:
+            break
+    return _step_sums(request, entries, ends, totals)
 
 
 def step_sum_int8_stimulus(request: Request, *, table: bool) -> Stimulus:
@@ -81,6 +100,20 @@ def step_sum_int8_stimulus(request: Request, *, table: bool) -> Stimulus:
             totals += np.cumsum(-firsts).tolist()
         if len(entries) >= cycles:
             break
+    return _step_sums(request, entries, ends, totals)
+
+
+def _signed_lanes(step: int, bits: int) -> int:
+    """Sum of the integers that are packed into ``step``."""
+    values = [step >> (bits * place) & ((1 << bits) - 1) for place in range(LUT_K)]
+    return sum(value - (value >> (bits - 1) << bits) for value in values)
+
+
+def _step_sums(
+    request: Request, entries: list[int], ends: list[bool], totals: list[int]
+) -> Stimulus:
+    """A step's operand each cycle; ``totals`` counts where a segment ends."""
+    cycles, width = request.cycles, request.widths["a_i"]
     starts = [True, *ends[:-1]]
     fields = {
         "valid": [1] * cycles,

@@ -25,11 +25,10 @@ from dovetail.stimuli.floating_results import (
     float_output_round_stimulus,
 )
 from dovetail.stimuli.lut import (
-    add_int8_stimulus,
-    lookup_int8_stimulus,
-    mac_int8_stimulus,
-    precompute_int8_stimulus,
+    head_stimulus,
     step_sum_int8_stimulus,
+    table_sum_stimulus,
+    unit_stimulus,
 )
 from dovetail.stimuli.operands import (
     register_bit_stimulus,
@@ -66,14 +65,20 @@ _GENERATORS: Mapping[str, Callable[[Request], Stimulus]] = {
     "int8.pe_shift_add": partial(pe_stimulus, segments=int8_segments),
     "int8.weight_dequant": weight_dequant_stimulus,
     "dequant.pe_w4a8": partial(pe_stimulus, segments=dequant_segments),
-    "lut.unit_int8": lookup_int8_stimulus,
-    "lut.head_int8": precompute_int8_stimulus,
+    "lut.unit_int8": partial(unit_stimulus, kind="lookup", activation="int8"),
+    "lut.head_int8": partial(head_stimulus, activation="int8"),
     "lut.group_sum_int8": partial(step_sum_int8_stimulus, table=True),
-    "add.unit_int8": add_int8_stimulus,
+    "add.unit_int8": partial(unit_stimulus, kind="add", activation="int8"),
     "add.group_sum_int8": partial(step_sum_int8_stimulus, table=False),
-    "mac.unit_int8": mac_int8_stimulus,
+    "mac.unit_int8": partial(unit_stimulus, kind="mac", activation="int8"),
     "lut.dequant_int8": dequant_stimulus,
     "lut.accumulate_int8": accumulate_stimulus,
+    "lut.unit_int16": partial(unit_stimulus, kind="lookup", activation="int16"),
+    "lut.head_int16": partial(head_stimulus, activation="int16"),
+    "lut.group_sum_int16": partial(table_sum_stimulus, activation="int16"),
+    "lut.dequant_int16": dequant_stimulus,
+    "lut.accumulate_int16": accumulate_stimulus,
+    "lut.output_round_int16": output_round_stimulus,
     "mixpe.pe_w4a16": partial(pe_stimulus, segments=shift_add_segments),
     "dequant.pe_w4a16": partial(pe_stimulus, segments=float_dequant_segments),
     "fp16.pe": partial(pe_stimulus, segments=fp16_segments),
@@ -97,6 +102,9 @@ _ACTIVATION_BITS: Mapping[str, Literal[4, 16]] = {
     "floating.dequant": 16,
     "floating.accumulate_scaled": 16,
     "floating.output_round": 16,
+    "lut.dequant_int16": 16,
+    "lut.accumulate_int16": 16,
+    "lut.output_round_int16": 16,
 }
 """Of units whose activations do not have 8 bits."""
 
@@ -140,13 +148,15 @@ def stimulus(
         raise ConfigError(f"cycles={cycles} must be at least {LEAST_CYCLES}; raise cycles")
     if unit in DOT_UNITS:
         return _studied(unit, kind, size, cycles)
+    bits: Literal[4, 8, 16] = _ACTIVATION_BITS.get(unit, 8)
     request = Request(
         unit=unit,
         kind=kind,
         size=default_size(unit) if size is None else size,
         cycles=cycles,
         zero_point=zero_point,
-        activation_bits=_ACTIVATION_BITS.get(unit, 8),
+        activation_bits=bits,
+        floating=bits == 16 and not unit.endswith("_int16"),
     )
     return _GENERATORS[unit](request)
 

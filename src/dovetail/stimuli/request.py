@@ -38,7 +38,9 @@ class Request:
     zero_point : bool
         INT4 weights have a zero point.
     activation_bits : int
-        8, 4 for what belongs to an INT4 x INT4 array, 16 for floating point.
+        8, 4 for what belongs to an INT4 x INT4 array, 16 for floating point and INT16.
+    floating : bool
+        Activations are FP16.
     """
 
     unit: str
@@ -47,6 +49,7 @@ class Request:
     cycles: int
     zero_point: bool
     activation_bits: Literal[4, 8, 16]
+    floating: bool
 
     @cached_property
     def component(self) -> Any:
@@ -75,6 +78,7 @@ class Request:
             group=self.group,
             zero_point=self.zero_point,
             activation_bits=self.activation_bits,
+            floating=self.floating,
         )
 
     def uniform(self, rng: np.random.Generator, port: str, count: int) -> NDArray[np.int64]:

@@ -92,6 +92,7 @@ def tiles(
     group: int,
     zero_point: bool,
     activation_bits: Literal[4, 8, 16] = 8,
+    floating: bool = False,
 ) -> Iterator[GemmOperands]:
     """Quantised tiles without end; random and zero ones have the shapes of the real walk.
 
@@ -108,7 +109,8 @@ def tiles(
     zero_point : bool
         Weights 0..15 with a zero point; else -8..7.
     activation_bits : int
-        16 gives bits of FP16.
+    floating : bool
+        Activations are bits of FP16.
     """
     if kind == "real":
         for a, w in float_tiles(rows=rows, cols=cols):
@@ -116,7 +118,7 @@ def tiles(
             yield GemmOperands(
                 activations=(
                     fp16_bits(a)
-                    if activation_bits == 16
+                    if floating
                     else quantize_activations(a, bits=activation_bits).codes
                 ),
                 weights=weights.codes,
@@ -129,11 +131,12 @@ def tiles(
     for index in count():
         k = reduction_length(ROUND[index % len(ROUND)])
         shape = (cols, -(-k // group))
-        activations: NDArray[np.int8] | NDArray[np.uint16]
-        if activation_bits == 16:
+        activations: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16]
+        if floating:
             activations = _random_fp16(rng, (rows, k))
         else:
-            activations = rng.integers(-most, most, (rows, k)).astype(np.int8)
+            drawn = rng.integers(-most, most, (rows, k))
+            activations = drawn.astype(np.int8) if activation_bits <= 8 else drawn.astype(np.int16)
         weights_ = rng.integers(0, 16, (cols, k)) - (0 if zero_point else 8)
         scale = rng.integers(0, SCALE_MAX + 1, shape)
         zero = rng.integers(0, 16 if zero_point else 1, shape)
