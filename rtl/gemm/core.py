@@ -87,7 +87,7 @@ class Core(wiring.Component):
             "rows_valid": In(range(config.rows + 1)),
             "cols_valid": In(range(config.cols + 1)),
             "read": In(1),
-            "read_address": In(range(config.accumulator_half_tiles * config.rows)),
+            "read_address": In(range(max(2, config.accumulator_half_tiles * config.rows))),
             "read_half": In(1),
             "read_data": Out(config.accumulator_bits * config.cols),
             "tile_ready": Out(1),

@@ -71,7 +71,7 @@ class Writer(wiring.Component):
                 "take": Out(1),
                 "free": Out(1),
                 "read": Out(1),
-                "read_address": Out(range(config.accumulator_half_tiles * config.rows)),
+                "read_address": Out(range(max(2, config.accumulator_half_tiles * config.rows))),
                 "read_half": Out(1),
                 "read_data": In(config.accumulator_bits * config.cols),
                 "o": Out(stream.Signature(write_beat(config))),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,21 @@ def test_a_certificate_covers_stored_and_computed_weights() -> None:
     assert certificate.passed
     formats = [(case["weight_format"], case["bits"]) for case in certificate.cases]
     assert formats == [("twos_complement", 2), ("int8", None)]
+
+
+def test_accumulators_of_a_single_row_agree() -> None:
+    """Half of them is one accumulator a column, whose address still takes a bit."""
+    config = replace(SMALL, rows=1, cols=1, accumulator_buffer_bytes=12)
+    assert config.accumulator_half_tiles == 1
+    gemm = Gemm(m=2, n=2, k=7, weight_format="odd", bits=2, group=6)
+    case = LockstepCase(
+        config=config,
+        gemm=gemm,
+        mapping=TileMapping(tile_m=1, tile_n=1, tile_k=1),
+        operands=random_operands(np.random.default_rng(5), config.spec, gemm),
+        output_shift=4,
+        weight_shift=0,
+        gap_seed=5,
+        repeat="",
+    )
+    assert compare([case]).mismatches == ()
