@@ -23,9 +23,8 @@ from dovetail.models.networks.m3vit_trace import drawn_trace, m3vit_trace, routi
 from dovetail.sim.m3vit_schedule import ScheduleResult, simulate_schedule
 from dovetail.sim.m3vit_steps import Part, StepMaker, attention_steps
 from dovetail.sweeps.m3vit_ablation import ladder
-from dovetail.sweeps.reproduction import ReproductionRow, compare
+from dovetail.sweeps.reproduction import Figure, ReproductionRow, figure_row
 
-Figure = dict[str, Any]
 LINEAR_PARTS: tuple[Part, ...] = ("attention_linear", "dense", "moe")
 
 
@@ -77,32 +76,6 @@ def softmax_error() -> float:
     want = exponential / exponential.sum(axis=1, keepdims=True)
     error = np.linalg.norm(got - want, axis=1) / np.linalg.norm(want, axis=1)
     return float(error.max())
-
-
-def figure_row(
-    published: Figure,
-    figure: Figure,
-    *,
-    ours: float | None,
-    what: str | None = None,
-    value: float | None = None,
-    accounting: str = "dovetail",
-    tolerance: float | None = None,
-    why: str | None = None,
-) -> ReproductionRow:
-    """Make the row of one figure; what is not given comes from the figure's entry."""
-    return compare(
-        paper=published["paper"],
-        row=figure["row"],
-        what=what or figure["what"],
-        published=figure["value"] if value is None else value,
-        ours=ours,
-        scale=figure["scale"],
-        tolerance=figure.get("tolerance") if tolerance is None else tolerance,
-        accounting=accounting,
-        why=why or figure["why"],
-        source=figure["source"],
-    )
 
 
 def _total(published: Figure, results: dict[str, ScheduleResult]) -> Iterator[ReproductionRow]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib.resources import files
-from typing import Any
 
 from dovetail.arch.devices import device
 from dovetail.arch.m3vit.formats import WEIGHT
@@ -16,10 +13,13 @@ from dovetail.models.networks.m3vit_trace import drawn_trace, routing_of
 from dovetail.sim.m3vit_authors import M3vitAuthors, calibrated, memory_difference_bytes
 from dovetail.sim.m3vit_schedule import ScheduleResult, simulate_schedule
 from dovetail.sweeps import reproduce_edge_moe
-from dovetail.sweeps.reproduce_edge_moe import figure_row
-from dovetail.sweeps.reproduction import ReproductionRow
+from dovetail.sweeps.reproduction import (
+    Figure,
+    ReproductionRow,
+    figure_row,
+    published_figures,
+)
 
-Figure = dict[str, Any]
 MIB = 1 << 20
 BRAM_BITS, URAM_BITS = 36 << 10, 288 << 10
 """Of a block RAM and an UltraRAM of an UltraScale+ device (AMD UG573)."""
@@ -29,9 +29,7 @@ CACHE_EXPERTS = 4
 
 def rows() -> list[ReproductionRow]:
     """Compute every figure again and compare, in the order of the paper's list."""
-    published = tomllib.loads(
-        (files("dovetail.sweeps") / "published" / "m3vit.toml").read_text(encoding="utf-8")
-    )
+    published = published_figures("m3vit")
     small = [_small(name) for name in published["datasets"]]
     models = _cross_calibrated(published, small)
     simulated = [_simulated(config) for config in small]

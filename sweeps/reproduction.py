@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
-from typing import Literal
+from importlib.resources import files
+from typing import Any, Literal
 
 Scale = Literal["relative", "absolute"]
 Verdict = Literal["reproduced", "not reproduced", "report only", "not measured"]
+Figure = dict[str, Any]
+"""A table of ``sweeps/published``: a figure, or all those of a paper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +90,36 @@ def compare(
         verdict=verdict,
         why=why,
         source=source,
+    )
+
+
+def published_figures(name: str) -> Figure:
+    """Read ``sweeps/published/<name>.toml``."""
+    path = files("dovetail.sweeps") / "published" / f"{name}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def figure_row(
+    published: Figure,
+    figure: Figure,
+    *,
+    ours: float | None,
+    what: str | None = None,
+    value: float | None = None,
+    accounting: str = "dovetail",
+    tolerance: float | None = None,
+    why: str | None = None,
+) -> ReproductionRow:
+    """Make the row of one figure; what is not given comes from the figure's entry."""
+    return compare(
+        paper=published["paper"],
+        row=figure["row"],
+        what=what or figure["what"],
+        published=figure["value"] if value is None else value,
+        ours=ours,
+        scale=figure["scale"],
+        tolerance=figure.get("tolerance") if tolerance is None else tolerance,
+        accounting=accounting,
+        why=why or figure["why"],
+        source=figure["source"],
     )
