@@ -398,7 +398,7 @@ def test_reproduce_gives_every_field(invoke: Invoke) -> None:
     assert page.exit_code == result.exit_code
     assert page.stdout.startswith("| paper | row |") and page.stdout.count("| mixpe |") > len(rows)
     assert re.match(
-        r"^no paper named 'x'; the papers are lut-tensor-core, m3vit, mixpe$",
+        r"^no paper named 'x'; the papers are deformable-conv, lut-tensor-core, m3vit, mixpe$",
         refused(invoke("reproduce", "x")),
     )
 

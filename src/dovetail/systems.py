@@ -101,6 +101,7 @@ _SYSTEMS = {
         verify="dovetail.lockstep.deform:verify",
         certify="dovetail.lockstep.deform_certify:certify",
         technology=None,
+        papers={"deformable-conv": "dovetail.sweeps.reproduce_deform:rows"},
     ),
     "lut": System(
         name="lut",
