@@ -46,7 +46,7 @@ def check(
 
 
 @pytest.mark.parametrize("tokens", [2, 7])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES[1:3])
 def test_extreme_operands_under_gaps(shape: AttentionDesign, tokens: int) -> None:
     check(shape, tokens, chance=0.4, extreme=True)
 
