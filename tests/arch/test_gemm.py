@@ -73,7 +73,7 @@ def test_macs() -> None:
     assert GEMM.macs == 20 * 10 * 70
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 5), st.integers(1, 40), st.integers(1, 200), st.sampled_from([1, 2]))
 def test_tile_rows_is_the_most_of_all_tiles(
     row_log2: int, tile: int, total: int, slices: int

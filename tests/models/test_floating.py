@@ -141,7 +141,7 @@ def test_corners_fuse_as_fractions_rounded_once(form: FloatFormat) -> None:
     assert got.tolist() == [exact_fma(*each, form) for each in operands]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from([FP16, FP32]), st.data())
 def test_operands_fuse_as_fractions_rounded_once(form: FloatFormat, data: st.DataObject) -> None:
     a, b = data.draw(patterns(FP16)), data.draw(patterns(FP16))
@@ -155,7 +155,7 @@ def test_operands_fuse_as_fractions_rounded_once(form: FloatFormat, data: st.Dat
     assert fused_multiply_add(accumulator, a, b, form) == exact_fma(accumulator, a, b, form)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     st.sampled_from([FP16, FP32, BF16]),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -249,7 +249,7 @@ def test_integers_become_fp16() -> None:
         assert got == [nearest(Fraction(value, 2**shift), FP16) for value in values]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(patterns(FP32), st.integers(0, 63))
 def test_outputs_are_rounded_once(bits: int, shift: int) -> None:
     value = value_of(bits, FP32)

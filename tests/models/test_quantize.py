@@ -67,7 +67,7 @@ def test_codes_scales_and_shapes_are_as_documented(
 
 
 @FORMATS
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(w=MATRICES, group=st.sampled_from([1, 2, 8, 32]))
 def test_no_weight_is_further_than_a_step_from_its_code(
     w: np.ndarray, group: int, zero_point: bool
@@ -88,7 +88,7 @@ def test_no_weight_is_further_than_a_step_from_its_code(
 
 
 @FORMATS
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(w=MATRICES)
 def test_codes_are_the_nearest_ones_at_the_integer_scale(w: np.ndarray, zero_point: bool) -> None:
     q = quantize_weights(w, group=4, zero_point=zero_point)
@@ -174,7 +174,7 @@ def test_values_too_small_to_scale_become_zero_without_a_warning(zero_point: boo
     assert not q.dequantize().any()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MATRICES)
 def test_activations_are_within_half_a_step(a: np.ndarray) -> None:
     q = quantize_activations(a)
@@ -192,7 +192,7 @@ def test_activation_rows_have_their_own_scales_and_zero_rows_are_zero() -> None:
     assert q.scale.tolist() == [2 / 127, 0.0, 2.0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     codes=arrays(np.int8, (3, 5), elements=st.integers(-8, 15)),
     scale=arrays(np.uint16, (3, 3), elements=st.integers(0, 4095)),

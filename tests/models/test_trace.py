@@ -171,7 +171,7 @@ def test_a_truncated_file_is_one_line(tmp_path: Path, keep: float) -> None:
         Trace.load(path)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_harmless_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, position: float, bit: int

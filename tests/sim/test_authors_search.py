@@ -125,7 +125,7 @@ CASES = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(**CASES)
 def test_the_search_finds_the_optimum_of_an_independent_enumeration(**case) -> None:
     want = brute_force(**case)
@@ -138,7 +138,7 @@ def test_the_search_finds_the_optimum_of_an_independent_enumeration(**case) -> N
         assert cost(found[:5].tolist(), order, **case) == want
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(**CASES)
 def test_the_kernel_agrees_with_its_python_source(**case) -> None:
     compiled = authors_search._search(*arguments(**case))

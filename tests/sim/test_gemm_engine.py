@@ -31,13 +31,13 @@ from dovetail.tests.sim.engines import Run, runs
 ENGINE = preset("w4a8-32x32").engine  # 1,024-bit port, 64 cycles of latency
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(runs())
 def test_every_event_equals_a_count_cycle_by_cycle(run: Run) -> None:
     assert simulate_gemm(*run).events == CycleModel(*run).run()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs(cores=tuple(LUT_CORES)))
 def test_every_event_of_steps_and_planes_equals_a_count_cycle_by_cycle(run: Run) -> None:
     assert simulate_gemm(*run).events == CycleModel(*run).run()
@@ -47,7 +47,7 @@ def blocks(gemm: Gemm, config: GemmEngineConfig) -> tuple[int, int]:
     return math.ceil(gemm.m / config.rows), math.ceil(gemm.n / config.cols)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
     config, gemm, mapping = run
@@ -84,7 +84,7 @@ def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
     assert events[Event.DRAM_READ] == sum(events[event] for event in filled)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(runs())
 def test_dram_moves_at_least_what_must_move(run: Run) -> None:
     config, gemm, _ = run
@@ -104,7 +104,7 @@ def test_dram_moves_at_least_what_must_move(run: Run) -> None:
         assert events[event] * config.port_bits >= least
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(runs(), st.integers(1, 200))
 def test_a_slower_dram_is_never_faster(run: Run, more: int) -> None:
     config, gemm, mapping = run
@@ -115,7 +115,7 @@ def test_a_slower_dram_is_never_faster(run: Run, more: int) -> None:
 BUFFERS = ("activation", "weight", "scale", "accumulator")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(runs(blocks=4), st.sampled_from(BUFFERS), st.integers(2, 4))
 def test_a_larger_buffer_is_never_slower(run: Run, name: str, times: int) -> None:
     config, gemm, _ = run
@@ -128,7 +128,7 @@ def test_a_larger_buffer_is_never_slower(run: Run, name: str, times: int) -> Non
     assert cycles[1] <= cycles[0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(runs())
 def test_loops_commute_where_one_of_them_has_one_step(run: Run) -> None:
     config, gemm, mapping = run
@@ -141,7 +141,7 @@ def test_loops_commute_where_one_of_them_has_one_step(run: Run) -> None:
     assert results[0] == results[1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(runs())
 def test_zero_points_cost_no_time(run: Run) -> None:
     config, gemm, mapping = run
@@ -212,7 +212,7 @@ def test_decode_runs_at_the_speed_of_the_port() -> None:
     assert result.cycles == (1 + 64 + reads - 1) + 1024 + finish(config, 1) + last_row
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(runs())
 def test_tile_times_agree_with_the_counters(run: Run) -> None:
     config, gemm, _ = run

@@ -19,7 +19,7 @@ from dovetail.sim.mapping import mapping_limits
 from dovetail.tests.sim.engines import Run, runs
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(runs(blocks=12))
 def test_skipping_what_repeats_changes_nothing(run: Run) -> None:
     assert simulate_gemm(*run, skip=True) == simulate_gemm(*run, skip=False)
@@ -78,9 +78,7 @@ def interpreted_events(
     return named(events)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(run=runs(blocks=4))
 def test_compiled_recurrence_equals_its_source(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     compiled = simulate_gemm(*run).events
@@ -89,9 +87,7 @@ def test_compiled_recurrence_equals_its_source(monkeypatch: pytest.MonkeyPatch, 
         assert interpreted_events(*run, skip=True) == compiled
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(run=runs(blocks=3))
 def test_compiled_search_equals_its_source(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     config, gemm, mapping = run

@@ -81,7 +81,7 @@ INSTRUCTIONS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(program=INSTRUCTIONS, blocks=st.integers(1, 5), resident=st.integers(1, 4))
 def test_compiled_and_interpreted_kernels_agree(
     program: Program, blocks: int, resident: int
@@ -91,7 +91,7 @@ def test_compiled_and_interpreted_kernels_agree(
     assert issue(*arguments) == issue.py_func(*arguments)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(program=INSTRUCTIONS, blocks=st.integers(1, 5), resident=st.integers(1, 4))
 def test_no_program_is_faster_than_its_units_or_than_one_instruction_a_cycle(
     program: Program, blocks: int, resident: int

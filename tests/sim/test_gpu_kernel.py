@@ -157,7 +157,7 @@ RATES = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rates=RATES, problem=PROBLEMS, tiling=TILINGS)
 def test_compiled_and_interpreted_kernels_agree(
     rates: GpuRates, problem: Problem, tiling: Tiling
@@ -165,7 +165,7 @@ def test_compiled_and_interpreted_kernels_agree(
     assert tiling_cost(rates, problem, tiling) == tiling_cost.py_func(rates, problem, tiling)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rates=RATES, problem=PROBLEMS)
 def test_the_best_tiling_beats_no_limit(rates: GpuRates, problem: Problem) -> None:
     """Neither peak nor bandwidth nor compulsory traffic, and L2 moves what DRAM does at least."""

@@ -71,7 +71,7 @@ def run(function: object, steps: list[Step]) -> list[tuple[int, int]]:
     return list(zip(begin.tolist(), end.tolist(), strict=True))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(programs())
 def test_steps_run_as_cycle_by_cycle(steps: list[Step]) -> None:
     want = cycle_by_cycle(steps)
@@ -111,7 +111,6 @@ def misses_of(uses: list[int], capacity: int, policy: int) -> int:
     return misses
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=60),
     st.integers(1, 7),

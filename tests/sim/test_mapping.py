@@ -28,7 +28,7 @@ def cost(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) -> tuple[in
     return events[Event.DRAM_READ], events[Event.CYCLE]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), engines(), st.sampled_from([0.0, 0.01, 0.1, 1.0]))
 def test_no_mapping_is_better(data: st.DataObject, config: GemmEngineConfig, slack: float) -> None:
     gemm = data.draw(gemms(config, blocks=4))
@@ -42,7 +42,7 @@ def test_no_mapping_is_better(data: st.DataObject, config: GemmEngineConfig, sla
     assert cost(config, gemm, got) == want
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(runs())
 def test_bounds_hold(run: Run) -> None:
     config, gemm, mapping = run
@@ -59,7 +59,7 @@ def test_bounds_hold(run: Run) -> None:
         assert floor <= cost(config, gemm, replace(mapping, tile_n=smaller))[1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), engines())
 def test_search_visits_every_mapping_that_fits(
     data: st.DataObject, config: GemmEngineConfig

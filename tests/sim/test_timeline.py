@@ -48,7 +48,7 @@ def tracks(data: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(runs())
 def test_slices_add_up_to_the_events_of_the_run(run: Run) -> None:
     design, result = of_a_run(run)

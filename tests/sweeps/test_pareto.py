@@ -30,13 +30,13 @@ SMALL = st.integers(1, 4).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SMALL)
 def test_agrees_with_the_definition(costs: np.ndarray) -> None:
     np.testing.assert_array_equal(pareto_front(costs), brute_force(costs))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SMALL)
 def test_kernel_agrees_with_its_python_source(costs: np.ndarray) -> None:
     ordered = np.ascontiguousarray(costs[np.lexsort(costs.T[::-1])])

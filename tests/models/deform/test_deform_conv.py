@@ -73,7 +73,7 @@ def convolutions(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(case=convolutions())
 def test_it_equals_the_reference_of_onnx(case: dict[str, object]) -> None:
     expected = onnx_deform_conv(**case)  # type: ignore[arg-type]

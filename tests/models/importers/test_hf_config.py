@@ -328,7 +328,7 @@ JSON_VALUES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     values=st.sampled_from([LLAMA2_70B, OPT_350M, VIT_B_16]),
     changes=st.dictionaries(

@@ -57,7 +57,7 @@ def test_a_batch_column_is_independent_gemms(tmp_path: Path) -> None:
 NAMES = st.text(string.ascii_letters + string.digits + "_-. ,\"'", min_size=1).map(str.strip)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(
         st.tuples(
@@ -80,7 +80,7 @@ def test_reads_back_any_network(
     assert [(op.name, op.m, op.n, op.k) for op in trace.gemms] == rows
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_bytes_are_a_network_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -94,7 +94,7 @@ def test_any_bytes_are_a_network_or_one_line(
         assert "\n" not in message
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cells=st.lists(st.text(max_size=12), max_size=8))
 def test_any_row_is_a_gemm_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, cells: list[str]

@@ -86,7 +86,7 @@ def test_exact_tables_equal_plain_integer_gemm(bits: int, levels: Levels, dtype:
             assert accumulate_lut(given, form).tolist() == twice_the_integer_gemm(given, form)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 8),
     st.sampled_from(LEVELS),

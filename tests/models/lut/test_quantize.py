@@ -60,7 +60,7 @@ def test_four_bits_lose_less_than_without_the_search(zero_point: bool) -> None:
     assert 0.5 < lost / ((w - theirs.dequantize()) ** 2).sum() < 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 8), st.sampled_from(LEVELS), st.sampled_from([1, 4, 15, 16, 17]), st.integers()
 )

@@ -28,7 +28,7 @@ def test_conversion_truncates_towards_minus_infinity(value: float) -> None:
     assert Fraction(to_float(got, BIAS)[0]) == Fraction(want, 2**11)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data(), st.sampled_from([8, 16, 32, 33]), st.sampled_from([8, 16, 32]))
 def test_a_product_is_exact_modulo_64_bits(data: st.DataObject, left: int, right: int) -> None:
     m, k, n = (data.draw(st.integers(1, 5)) for _ in range(3))
