@@ -77,3 +77,29 @@ def with_published_histogram(
     placed = np.empty(values.size, dtype=np.float32)
     placed[np.argsort(values, axis=None, kind="stable")] = drawn
     return placed.reshape(values.shape)
+
+
+def sampling_positions(
+    shape: tuple[int, int], *, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Whole pixels that nine freely displaced taps of each output pixel read.
+
+    Each tap lies in a direction of its own at a distance from the gamma distribution, from the
+    pixel's centre; rounding is to the nearest pixel.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    rows, columns : int64, shape (9, height, width)
+        Some lie outside the map.
+    """
+    height, width = shape
+    distance = synthetic_offsets((height, width * 9), rng=rng).reshape(9, height, width)
+    angle = rng.uniform(0, 2 * np.pi, distance.shape)
+    rows = np.arange(height)[:, None] + distance * np.sin(angle)
+    columns = np.arange(width)[None, :] + distance * np.cos(angle)
+    return np.rint(rows).astype(np.int64), np.rint(columns).astype(np.int64)

@@ -6,6 +6,7 @@ import pytest
 from dovetail.errors import TraceError
 from dovetail.models.deform.offset_traces import (
     Distribution,
+    sampling_positions,
     synthetic_offsets,
     with_published_histogram,
 )
@@ -40,3 +41,18 @@ def test_an_unknown_distribution_is_refused() -> None:
         match="^distribution='normal' must be one of gamma, lognormal; change it$",
     ):
         synthetic_offsets((1, 1), distribution="normal", rng=np.random.default_rng())  # type: ignore[arg-type]
+
+
+def test_freely_displaced_taps_lie_at_the_published_distance() -> None:
+    """Nine taps around each pixel, in no direction more than in another, to half a pixel."""
+    rows, columns = sampling_positions((120, 90), rng=np.random.default_rng(6))
+    assert rows.shape == columns.shape == (9, 120, 90)
+    down, right = rows - np.arange(120)[:, None], columns - np.arange(90)
+    distance = np.hypot(down, right)
+    assert distance.mean() == pytest.approx(3.81, rel=0.02)
+    # Rounding adds a twelfth to the variance of each coordinate.
+    squares = 3.81**2 + 2.76**2 + 2 / 12
+    assert (distance**2).mean() == pytest.approx(squares, rel=0.03)
+    assert distance.max() <= 17 + 2**-0.5
+    assert abs(down.mean()) < 0.05 and abs(right.mean()) < 0.05
+    assert (down**2).mean() == pytest.approx((right**2).mean(), rel=0.03)
