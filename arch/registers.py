@@ -55,14 +55,25 @@ def broadcast_operands(engine: GemmEngineConfig) -> int:
     """What waits for the tables of a step: the weight slice of each column, and control.
 
     Control is valid, first and last, the same two of planes, and three bits of the plane; a last
-    one marks the end of a segment at the drain chains.
+    one marks the end of a segment at the drain chains.  Where units have registers before their
+    accumulators, what controls these waits for them, and so do the sums of activations; only
+    planes have a number.
     """
-    return engine.head_cycles * (engine.cols * engine.weight_step_bits + 8) + 1
+    entering = engine.head_cycles * (engine.cols * engine.weight_step_bits + 8)
+    adding = engine.product_cycles * (6 if engine.spec.bit_serial else 3)
+    summing = 0
+    if engine.spec.group_sums and engine.spec.tables:
+        summing = engine.product_cycles * (3 + engine.rows * engine.table_entry_bits)
+    return entering + adding + summing + 1
 
 
 def broadcast_results_column(engine: GemmEngineConfig) -> int:
-    """The scale that goes with a drained row of a column that nothing moves through."""
-    return engine.dequant_cycles * SCALE_BITS
+    """The scale that goes with a drained row of a column that nothing moves through.
+
+    A longer dequantiser delays also where the row goes.
+    """
+    cycles = engine.dequant_cycles
+    return cycles * SCALE_BITS + (cycles - 1) * (_bank_bits(engine) + 2)
 
 
 def broadcast_results(engine: GemmEngineConfig) -> int:

@@ -163,6 +163,12 @@ class _Broadcast:
     output: str = "gemm.output_round"
 
 
+_FLOATING: Mapping[str, str] = {
+    "dequant": "lut.dequant_fp16",
+    "accumulate": "floating.accumulate_scaled",
+    "output": "floating.output_round",
+}
+
 _BROADCAST: Mapping[Core, _Broadcast] = {
     "lut_int8": _Broadcast(
         unit="lut.unit_int8", head="lut.head_int8", group_sum="lut.group_sum_int8"
@@ -174,6 +180,13 @@ _BROADCAST: Mapping[Core, _Broadcast] = {
         dequant="lut.dequant_int16",
         accumulate="lut.accumulate_int16",
         output="lut.output_round_int16",
+    ),
+    "lut_fp16": _Broadcast(
+        unit="lut.unit_fp16", head="lut.head_fp16", group_sum="lut.group_sum_fp16", **_FLOATING
+    ),
+    # Its tables are those of FP16, once its activations are.
+    "lut_fp8": _Broadcast(
+        unit="lut.unit_fp16", head="lut.head_fp8", group_sum="lut.group_sum_fp16", **_FLOATING
     ),
     "add_int8": _Broadcast(unit="add.unit_int8", group_sum="add.group_sum_int8"),
     "mac_int8": _Broadcast(unit="mac.unit_int8"),
@@ -188,7 +201,10 @@ _BUILT: Mapping[str, int | str] = {
     "zero_bits": ZERO_BITS,
     "table": "exact",
 }
-"""Fields of engines of cores that broadcast, as the tables' units are built."""
+"""Fields of engines of cores that broadcast, as the tables' units are built.
+
+No width of a floating-point unit depends on ``max_group``.
+"""
 
 
 def _broadcast_units(core: Core) -> tuple[Unit, ...]:
@@ -283,6 +299,8 @@ def core_units(engine: GemmEngineConfig) -> tuple[Unit, ...]:
             f"{', '.join(CORE_UNITS)}, or add its units to arch/units.py and to the table"
         )
     for name, value in _BUILT.items() if core in _BROADCAST else ():
+        if name == "max_group" and engine.spec.floating:
+            continue
         if getattr(engine, name) != value:
             raise UnpricedError(
                 f"{name}={getattr(engine, name)} of core {core!r} has no price: technology tables "

@@ -15,7 +15,7 @@ from dovetail.arch.engine import K_TILE_SUM_BITS, WIDE_ACCUMULATOR_BITS, GemmEng
 from dovetail.arch.number_formats import FloatFormat, float_format
 from dovetail.errors import ConfigError
 from dovetail.rtl.dot.bit_serial import AddUnit
-from dovetail.rtl.dot.group_sum import TableStepSum, UnitStepSum
+from dovetail.rtl.dot.group_sum import FloatTableStepSum, TableStepSum, UnitStepSum
 from dovetail.rtl.dot.mac import MacUnit
 from dovetail.rtl.floating.accumulate import AccumulateScaled, AccumulateSum
 from dovetail.rtl.floating.convert import FpOutputRound
@@ -30,6 +30,8 @@ from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
 from dovetail.rtl.int8.weight_dequant import WeightDequant
 from dovetail.rtl.lut.design import dot_head, dot_unit
+from dovetail.rtl.lut.float_lookup import FloatLookupUnit
+from dovetail.rtl.lut.float_precompute import FloatPrecompute
 from dovetail.rtl.lut.lookup import LookupUnit
 from dovetail.rtl.lut.precompute import Precompute
 from dovetail.rtl.mixpe.dequant import GroupDequant
@@ -87,6 +89,13 @@ def _by_format(make: Callable[..., Any]) -> _Recipe:
     return _Recipe(make=make, widths=lambda name: {"form": float_format(name)}, axis="sum_format")
 
 
+def _by_sum_format(make: Callable[..., Any], **widths: Any) -> _Recipe:
+    """As :func:`_by_format`, with more that does not depend on the format."""
+    return _Recipe(
+        make=make, widths=lambda name: {"form": float_format(name)} | widths, axis="sum_format"
+    )
+
+
 def _add_step_sum(*, lut_k: int, sum_bits: int) -> UnitStepSum:
     unit = AddUnit(lut_k=lut_k, activation_bits=8, sum_bits=sum_bits, max_planes=1)
     return UnitStepSum(unit)
@@ -142,6 +151,11 @@ _RECIPES: Mapping[str, _Recipe] = {
         make=Accumulate, widths=_fixed(increment_bits=48, bits=WIDE_ACCUMULATOR_BITS)
     ),
     "lut.output_round_int16": _Recipe(make=OutputRound, widths=_fixed(bits=WIDE_ACCUMULATOR_BITS)),
+    "lut.unit_fp16": _by_sum_format(FloatLookupUnit, lut_k=4),
+    "lut.head_fp16": _Recipe(make=FloatPrecompute, widths=_fixed(lut_k=4, activation_bits=16)),
+    "lut.head_fp8": _Recipe(make=FloatPrecompute, widths=_fixed(lut_k=4, activation_bits=8)),
+    "lut.group_sum_fp16": _by_format(FloatTableStepSum),
+    "lut.dequant_fp16": _by_sum_format(FloatGroupDequant, zero_shape=signed(5)),
     "mixpe.pe_w4a16": _by_format(MixpeFloatPe),
     "dequant.pe_w4a16": _by_format(DequantFloatPe),
     "fp16.pe": _by_format(Fp16Pe),

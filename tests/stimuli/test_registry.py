@@ -17,6 +17,8 @@ from dovetail.tests.stimuli.weights import KINDS, needs_weights
 
 # A group ends within 200 cycles; the whole k of a linear layer takes 384, and the column's drain.
 def cycles_for(name: str) -> int:
+    if name in ("lut.head_fp16", "lut.head_fp8"):
+        return 40  # has no segments, and takes long to simulate
     return 450 if axis(name) is None and ".pe" in name else 200
 
 
@@ -58,7 +60,9 @@ def test_the_unit_answers_as_expected(
             top = values[:, -1] if wide > 1 else values
             assert int(top.max()) < 1 << (widths[port] - 64 * (wide - 1))
     assert given.check.keys() == given.expected.keys()
-    assert all(mask.any() for mask in given.check.values())
+    # The sign of a zero in a table of floating-point numbers is open.
+    zeros = kind == "zero" and name in ("lut.head_fp16", "lut.head_fp8")
+    assert zeros or all(mask.any() for mask in given.check.values())
     assert differences(component, given) == []
 
 
