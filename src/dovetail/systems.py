@@ -127,7 +127,10 @@ _SYSTEMS = {
             "engine.sum_format",
         ),
         technology="nangate45",
-        sweeps={"lut_equal_area": "dovetail.sweeps.lut_equal_area:sweep"},
+        sweeps={
+            "lut_equal_area": "dovetail.sweeps.lut_equal_area:sweep",
+            "lut_formats": "dovetail.sweeps.lut_formats:sweep",
+        },
         units=(
             "add.group_sum_int8",
             "add.unit_int8",
