@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data
 
@@ -43,6 +43,9 @@ class BroadcastCore(Core):
     def __init__(self, config: GemmEngineConfig, parts: BroadcastParts) -> None:
         assert parts.head.cycles == config.head_cycles
         assert parts.unit.product_cycles == config.product_cycles
+        # A port of another width would be filled up without regard to its sign.
+        made = parts.head.signature.members["sum_o"].shape
+        assert parts.group_sum is None or Shape.cast(parts.group_sum.operand) == Shape.cast(made)
         events = [Event.GROUP_DEQUANT]
         if parts.group_sum:
             events.append(Event.GROUP_SUM)

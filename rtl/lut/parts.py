@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import signed, unsigned
+from amaranth import Shape, signed, unsigned
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.number_formats import FP16, float_format
@@ -53,15 +53,16 @@ def broadcast_parts(config: GemmEngineConfig) -> BroadcastParts:
             accumulate=AccumulateScaled(form),
         )
     unit = _integer_unit(config)
+    head = _head(config, unit)
     dequant = GroupDequant(
         p_bits=config.pe_accumulator_bits + any(digits.values()),
         s_bits=config.group_sum_bits,
         zero_shape=zero_shape(config),
     )
     return BroadcastParts(
-        head=_head(config, unit),
+        head=head,
         unit=unit,
-        group_sum=_integer_group_sum(config),
+        group_sum=_integer_group_sum(config, head),
         dequant=dequant,
         accumulate=Accumulate(increment_bits=dequant.o_bits, bits=config.accumulator_bits),
         **digits,
@@ -112,14 +113,15 @@ def _head(config: GemmEngineConfig, unit: BroadcastUnit) -> Head:
     return TableHead(bits, FloatPrecompute(**shape) if spec.floating else Precompute(**shape))
 
 
-def _integer_group_sum(config: GemmEngineConfig) -> StepSum | UnitStepSum | None:
+def _integer_group_sum(config: GemmEngineConfig, head: Head) -> StepSum | UnitStepSum | None:
     spec, sum_bits = config.spec, config.group_sum_bits
     if not spec.group_sums:
         return None
-    if spec.unit == "lookup":
-        return TableStepSum(entry_bits=config.table_entry_bits, sum_bits=sum_bits)
-    if spec.unit == "full_table":
-        return EntryStepSum(entry_bits=config.table_entry_bits, sum_bits=sum_bits)
+    if spec.tables:
+        # A full table has no entry as large as a symmetric one's, and is a bit narrower.
+        entry_bits = Shape.cast(head.signature.members["sum_o"].shape).width
+        step_sum = TableStepSum if spec.unit == "lookup" else EntryStepSum
+        return step_sum(entry_bits=entry_bits, sum_bits=sum_bits)
     return UnitStepSum(
         AddUnit(
             lut_k=config.lut_k,

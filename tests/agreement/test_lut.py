@@ -140,3 +140,21 @@ def test_accumulators_of_a_single_row_agree() -> None:
         repeat="",
     )
     assert compare([case]).mismatches == ()
+
+
+def test_full_tables_of_a_power_of_two_of_k_agree() -> None:
+    """Their entries are a bit narrower than symmetric ones; sums of activations are negative."""
+    config = replace(SMALL, core="unpu_int8", lut_k=4)
+    gemm = Gemm(m=5, n=7, k=30, weight_format="zero_point", bits=3, group=8)
+    case = LockstepCase(
+        config=config,
+        gemm=gemm,
+        mapping=TileMapping(tile_m=1, tile_n=2, tile_k=2),
+        operands=random_operands(np.random.default_rng(3), config.spec, gemm),
+        output_shift=6,
+        weight_shift=0,
+        gap_seed=3,
+        repeat="",
+    )
+    assert (case.operands.activations.sum(axis=1) < 0).any()
+    assert compare([case]).mismatches == ()
