@@ -79,10 +79,12 @@ def _without_memories(core: Core, config: GemmEngineConfig, *, name: str, write:
   input [{address - 1}:0] WR_ADDR, input [{bits - 1}:0] WR_DATA);
 endmodule
 """
+    # Where a column scales what its segments sum to, that is a part of its own.
+    part = "results." if config.spec.after_group or config.spec.broadcast else ""
     renames = []
     for col in range(config.cols):
         for half in range(2):
-            cell = f"column_{col}.accumulators.half_{half}"
+            cell = f"column_{col}.{part}accumulators.half_{half}"
             renames += [f"delete -port {cell}.{port}" for port in _NOT_USED]
             renames += [
                 f"rename {cell}.{theirs} {memory_port(col, half, port)}"
