@@ -101,8 +101,11 @@ def test_operations_are_counted_by_the_unit_s_event(kind: Kind) -> None:
 def test_zeros_leave_nothing_but_control() -> None:
     for name in stimulated_units():
         given = stimulus(name, kind="zero", cycles=200)
+        # An entry of an FP16 table of zeros is a zero of either sign.
+        sign = 0x8000 if name.startswith("lut.") and "fp16" in name else 0
         for port in ("a_i", "w_i", "sum_i", "p", "s", "zero", "scale", "stored"):
-            assert not given.inputs.get(port, np.zeros(1)).any()
+            values = given.inputs.get(port, np.zeros(1, np.int64))
+            assert not (values[values != sign] if port == "a_i" else values).any()
         # An exact zero says that it is one.
         assert len(np.unique(given.inputs.get("increment", 0))) == 1
 
