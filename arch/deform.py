@@ -6,19 +6,14 @@ where this engine differs from them.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
-from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from dovetail.arch.designs import Design, DesignFamily
 from dovetail.arch.engine import PositiveInt
 from dovetail.arch.spad import is_power_of_two, power_of_two
-from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
 
 ACTIVATION_BITS = 8  # two's complement of the unsigned value - 128
 WEIGHT_BITS = 4  # symmetric, -8..7
@@ -220,7 +215,7 @@ class DeformEngineConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class DeformDesign:
+class DeformDesign(Design):
     """One deformable accelerator.
 
     Attributes
@@ -230,37 +225,8 @@ class DeformDesign:
 
     engine: DeformEngineConfig
 
-    @property
-    def design_id(self) -> str:
-        """Twelve hex digits that name this design point; equal designs have equal ids."""
-        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data from which :func:`deform_design` makes an equal design."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self)
-        return data
-
-
-_ADAPTER: TypeAdapter[DeformDesign] = TypeAdapter(DeformDesign)
-
-
-def deform_design(values: dict[str, Any], *, source: str = "<dict>") -> DeformDesign:
-    """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
-    with refused_in_one_line(source, kind="a deformable design"):
-        # JSON mode keeps strict types and still turns nested tables into nested configurations.
-        return _ADAPTER.validate_json(json.dumps(values, default=str))
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the packaged presets."""
-    folder = files("dovetail.arch") / "presets" / "deform"
-    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
-
-
-def preset(name: str) -> DeformDesign:
-    """Load the packaged preset ``name``, such as ``"codenet"``."""
-    path = files("dovetail.arch") / "presets" / "deform" / f"{name}.toml"
-    if not path.is_file():
-        raise ConfigError(f"no preset named {name!r}; the presets are {', '.join(presets())}")
-    return deform_design(tomllib.loads(path.read_text()), source=f"preset {name}")
+_FAMILY = DesignFamily(DeformDesign, title="a deformable design", folder="deform")
+deform_design = _FAMILY.design
+presets = _FAMILY.presets
+preset = _FAMILY.preset

@@ -6,27 +6,22 @@ paper states and which are ours.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS, WeightFormat
+from dovetail.arch.designs import Design, DesignFamily
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.spad import is_power_of_two
-from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
 
 _WHOLE_BITS: Mapping[WeightFormat, int] = {"int4": 4, "int8_scaled": 8, "fp16": 16}
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class LutDesign:
+class LutDesign(Design):
     """One LUT accelerator, or one that it is compared with, and the weights of its network.
 
     Keys and values of attention, which are computed at run time, have 8 bits on integer cores and
@@ -105,37 +100,8 @@ class LutDesign:
             else ("twos_complement",)
         )
 
-    @property
-    def design_id(self) -> str:
-        """Twelve hex digits that name this design point; equal designs have equal ids."""
-        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data from which :func:`lut_design` makes an equal design."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self)
-        return data
-
-
-_ADAPTER: TypeAdapter[LutDesign] = TypeAdapter(LutDesign)
-
-
-def lut_design(values: dict[str, Any], *, source: str = "<dict>") -> LutDesign:
-    """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
-    with refused_in_one_line(source, kind="a LUT design"):
-        # JSON mode keeps strict types and still turns nested tables into nested configurations.
-        return _ADAPTER.validate_json(json.dumps(values, default=str))
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the packaged presets."""
-    folder = files("dovetail.arch") / "presets" / "lut"
-    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
-
-
-def preset(name: str) -> LutDesign:
-    """Load the packaged preset ``name``, such as ``"w2a8-m2n64k4"``."""
-    path = files("dovetail.arch") / "presets" / "lut" / f"{name}.toml"
-    if not path.is_file():
-        raise ConfigError(f"no preset named {name!r}; the presets are {', '.join(presets())}")
-    return lut_design(tomllib.loads(path.read_text()), source=f"preset {name}")
+_FAMILY = DesignFamily(LutDesign, title="a LUT design", folder="lut")
+lut_design = _FAMILY.design
+presets = _FAMILY.presets
+preset = _FAMILY.preset

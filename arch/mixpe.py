@@ -6,23 +6,18 @@ source states and which are ours.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, TypeAdapter, model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
 
+from dovetail.arch.designs import Design, DesignFamily
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.spad import is_power_of_two
-from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class MixpeDesign:
+class MixpeDesign(Design):
     """One MixPE (or baseline) accelerator with the formats of the network it runs.
 
     Attributes
@@ -58,37 +53,8 @@ class MixpeDesign:
             )
         return self
 
-    @property
-    def design_id(self) -> str:
-        """Twelve hex digits that name this design point; equal designs have equal ids."""
-        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data from which :func:`mixpe_design` makes an equal design."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self)
-        return data
-
-
-_ADAPTER: TypeAdapter[MixpeDesign] = TypeAdapter(MixpeDesign)
-
-
-def mixpe_design(values: dict[str, Any], *, source: str = "<dict>") -> MixpeDesign:
-    """Validate plain data (parsed TOML) into a design point, naming ``source`` in any error."""
-    with refused_in_one_line(source, kind="a MixPE design"):
-        # JSON mode keeps strict types and still turns nested tables into nested configurations.
-        return _ADAPTER.validate_json(json.dumps(values, default=str))
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the packaged presets."""
-    folder = files("dovetail.arch") / "presets" / "mixpe"
-    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
-
-
-def preset(name: str) -> MixpeDesign:
-    """Load the packaged preset ``name``, such as ``"w4a8-32x32"``."""
-    path = files("dovetail.arch") / "presets" / "mixpe" / f"{name}.toml"
-    if not path.is_file():
-        raise ConfigError(f"no preset named {name!r}; the presets are {', '.join(presets())}")
-    return mixpe_design(tomllib.loads(path.read_text()), source=f"preset {name}")
+_FAMILY = DesignFamily(MixpeDesign, title="a MixPE design", folder="mixpe")
+mixpe_design = _FAMILY.design
+presets = _FAMILY.presets
+preset = _FAMILY.preset

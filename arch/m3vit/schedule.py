@@ -5,25 +5,19 @@ These designs are simulated at schedule level; they say nothing of registers or 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tomllib
-from importlib.resources import files
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from dovetail.arch.designs import Design, DesignFamily
 from dovetail.arch.m3vit.formats import FEATURE
-from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
 
 Schedule = Literal["resident", "cached", "expert_by_expert"]
 Buffer = Literal["image", "x", "tmp1", "tmp2", "tmp3", "hidden", "scores", "softmax", "weights"]
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
-_FOLDER = "m3vit_schedule"
 EDGE_MOE_PORTS: dict[Buffer, int] = {
     "image": 0,
     "tmp1": 0,
@@ -39,7 +33,7 @@ EDGE_MOE_PORTS: dict[Buffer, int] = {
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class ScheduleDesign:
+class ScheduleDesign(Design):
     """One accelerator whose layers run one after the other on shared units.
 
     Attributes
@@ -126,38 +120,8 @@ class ScheduleDesign:
         """Of all linear units together."""
         return self.linear_inputs * self.linear_outputs
 
-    @property
-    def design_id(self) -> str:
-        """Twelve hex digits that name this design point; equal designs have equal ids."""
-        text = json.dumps(_ADAPTER.dump_python(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data from which :func:`schedule_design` makes an equal design."""
-        data: dict[str, Any] = _ADAPTER.dump_python(self)
-        return data
-
-
-_ADAPTER: TypeAdapter[ScheduleDesign] = TypeAdapter(ScheduleDesign)
-
-
-def schedule_design(values: dict[str, Any], *, source: str = "<dict>") -> ScheduleDesign:
-    """Validate plain data (parsed TOML) into a design, naming ``source`` in any error."""
-    with refused_in_one_line(source, kind="an M3ViT schedule"):
-        return _ADAPTER.validate_json(json.dumps(values, default=str))
-
-
-def schedule_presets() -> tuple[str, ...]:
-    """Names of the packaged designs."""
-    folder = files("dovetail.arch") / "presets" / _FOLDER
-    return tuple(sorted(p.name.removesuffix(".toml") for p in folder.iterdir()))
-
-
-def schedule_preset(name: str) -> ScheduleDesign:
-    """Load the packaged design ``name``, such as ``"edge-moe-zcu102"``."""
-    path = files("dovetail.arch") / "presets" / _FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise ConfigError(
-            f"no schedule preset named {name!r}; they are {', '.join(schedule_presets())}"
-        )
-    return schedule_design(tomllib.loads(path.read_text()), source=f"schedule preset {name}")
+_FAMILY = DesignFamily(ScheduleDesign, title="an M3ViT schedule", folder="m3vit_schedule")
+schedule_design = _FAMILY.design
+schedule_presets = _FAMILY.presets
+schedule_preset = _FAMILY.preset

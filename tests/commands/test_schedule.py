@@ -67,7 +67,7 @@ def test_a_saved_trace_gives_the_same_and_a_timeline(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("schedule", "tpu", "--network", "m3vit-tiny"), r"^error: no schedule preset named 'tpu'"),
+        (("schedule", "tpu", "--network", "m3vit-tiny"), r"^error: no preset named 'tpu'"),
         ((*RUN, "--top-k", "17"), r"^error: m3vit-tiny: top_k=17 must be from 1 to experts=16; "),
         ((*RUN, "--experts", "1"), r"^error: m3vit-tiny: top_k=2 must be from 1 to experts=1; low"),
         ((*RUN, "--experts", "0"), r"^error: m3vit-tiny: top_k=2 must be from 1 to experts=0; low"),

@@ -278,7 +278,7 @@ def test_refuses_a_design(changes: dict[str, object], message: str) -> None:
 
 def test_refuses_an_unknown_preset() -> None:
     with pytest.raises(
-        ConfigError, match=r"^no schedule preset named 'tpu'; they are edge-moe-zcu102, m3vit-zcu1"
+        ConfigError, match=r"^no preset named 'tpu'; the presets are edge-moe-zcu102, m3vit-zcu1"
     ):
         schedule_preset("tpu")
 
