@@ -1,8 +1,4 @@
-"""One GEMM as an engine sees it: shape, quantisation, tiling, and the registers made from them.
-
-``describe`` is the contract between the three descriptions: the simulator and the RTL both start
-from its :class:`Descriptor`, and :mod:`dovetail.models.gemm_layout` packs operands by it.
-"""
+"""One GEMM as an engine sees it: shape, quantisation, tiling, and which tilings fit."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ LoopOrder = Literal["m_outer", "n_outer"]
 MAX_DIMENSION = 1 << 20
 _BITS = {"int4": 4, "uint4_zero": 4, "int8": 8, "int8_scaled": 8, "fp16": 16}
 # What bit-serial cores take; the place of a format is its register.
-_PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
+PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
 _MOST_ODD_FACTOR = 7  # of the k of a step
 
 
@@ -68,7 +64,7 @@ class Gemm:
                 f"group={self.group!r} must be a power of two of steps of 1 to 8 k; "
                 f"set it to 32, 64 or 128"
             )
-        if self.weight_format in _PLANE_FORMATS:
+        if self.weight_format in PLANE_FORMATS:
             bits = self.bits
             if not isinstance(bits, int) or isinstance(bits, bool) or not 1 <= bits <= 8:
                 raise ConfigError(
@@ -119,76 +115,6 @@ class TileMapping:
 SMALLEST_TILE = TileMapping(tile_m=1, tile_n=1, tile_k=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Descriptor:
-    """Run-time registers of the engine for one GEMM; every field is a non-negative integer.
-
-    Blocks are ``rows`` rows of activations or ``cols`` output channels.  Operands lie in DRAM as
-    rows of the scratchpad that receives them (``SpadShape.row_bits``), one block after the other;
-    results as array tiles, row blocks fastest.
-
-    Attributes
-    ----------
-    m_blocks, n_blocks, groups : int
-        Size of the iteration space.
-    rows_last, cols_last, k : int
-        Valid rows and columns of the last blocks, and the reduction length in steps.
-    tile_m, tile_n, tile_k : int
-        Tile in blocks and groups.
-    group_log2, n_outer, unscaled, signed : int
-        Group length in steps, loop order, weights without group scales, and whether INT4 weights
-        are symmetric.
-    planes, levels : int
-        Bit planes of a weight that follow each other, 1 where the core is not bit-serial; and what
-        its codes stand for: 0 ``odd``, 1 ``twos_complement``, 2 ``zero_point``.
-    output_shift : int
-        Right shift of the accumulator when it is rounded to 16 bits, 0 to 47; a floating-point one
-        is divided by that power of two.
-    weight_shift : int
-        Right shift of weight x scale where weights are dequantised before the product, 0 to 15.
-    activation_block_beats, weight_block_beats, scale_block_beats, output_tile_beats : int
-        Beats of one whole block (of one array tile of results) in DRAM.
-    activation_tile_beats, weight_tile_beats, scale_tile_beats : int
-        From one tile of blocks to the next.
-    output_column_beats, output_tile_m_beats, output_tile_n_beats : int
-        From one column of array tiles to the next, and from one tile to the next along m and n.
-    activation_address, weight_address, scale_address, output_address : int
-        First beat of each operand.
-    """
-
-    m_blocks: int
-    n_blocks: int
-    groups: int
-    rows_last: int
-    cols_last: int
-    k: int
-    tile_m: int
-    tile_n: int
-    tile_k: int
-    group_log2: int
-    n_outer: int
-    unscaled: int
-    signed: int
-    planes: int
-    levels: int
-    output_shift: int
-    weight_shift: int
-    activation_block_beats: int
-    weight_block_beats: int
-    scale_block_beats: int
-    output_tile_beats: int
-    activation_tile_beats: int
-    weight_tile_beats: int
-    scale_tile_beats: int
-    output_column_beats: int
-    output_tile_m_beats: int
-    output_tile_n_beats: int
-    activation_address: int
-    weight_address: int
-    scale_address: int
-    output_address: int
-
-
 def tile_rows(spad: SpadShape, *, tile: int, total: int, slices: int = 1) -> int:
     """Most rows that one block of a k tile can take in ``spad``.
 
@@ -225,7 +151,7 @@ def planes(config: GemmEngineConfig, gemm: Gemm) -> int:
     return gemm.weight_bits if config.spec.bit_serial else 1
 
 
-def _weight_slices(config: GemmEngineConfig, gemm: Gemm) -> int:
+def weight_slices(config: GemmEngineConfig, gemm: Gemm) -> int:
     """Slices that a step of weights takes in DRAM and scratchpad."""
     return planes(config, gemm) * (1 if gemm.scaled else config.weight_slices)
 
@@ -274,7 +200,7 @@ def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) 
         )
     tile_k = mapping.tile_k * group_steps(config, gemm)
     total = steps(config, gemm)
-    slices = _weight_slices(config, gemm)
+    slices = weight_slices(config, gemm)
     needs = [
         ("activation", mapping.tile_m, tile_rows(config.activation, tile=tile_k, total=total)),
         (
@@ -295,86 +221,3 @@ def mapping_problem(config: GemmEngineConfig, gemm: Gemm, mapping: TileMapping) 
                 f"rows; make the tile smaller"
             )
     return None
-
-
-def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
-    """The register that says what codes of a bit-serial core stand for; 0 for other cores."""
-    if not config.spec.bit_serial:
-        return 0
-    return _PLANE_FORMATS.index("twos_complement" if not gemm.scaled else gemm.weight_format)
-
-
-def describe(
-    config: GemmEngineConfig,
-    gemm: Gemm,
-    mapping: TileMapping,
-    *,
-    output_shift: int = 0,
-    weight_shift: int = 0,
-) -> Descriptor:
-    """Fill the engine's registers, with the operands one after the other from address 0.
-
-    Raises
-    ------
-    ConfigError
-        Where the group is longer than the engine's maximum or the tile does not fit.
-    """
-    if gemm.group > config.max_group:
-        raise ConfigError(
-            f"group={gemm.group} exceeds the engine's max_group={config.max_group}; "
-            f"use a shorter group or build a larger engine"
-        )
-    problem = mapping_problem(config, gemm, mapping)
-    if problem:
-        raise ConfigError(problem)
-    if not 0 <= output_shift < 48:
-        raise ConfigError(f"output_shift={output_shift} must be from 0 to 47; change output_shift")
-    if not 0 <= weight_shift < 16:
-        raise ConfigError(f"weight_shift={weight_shift} must be from 0 to 15; change weight_shift")
-    m_blocks, n_blocks = -(-gemm.m // config.rows), -(-gemm.n // config.cols)
-    groups = -(-gemm.k // gemm.group)
-
-    def block_beats(spad: SpadShape, slices: int) -> int:
-        return spad.rows(0, slices) * spad.beats_per_row
-
-    total = steps(config, gemm)
-    activation = block_beats(config.activation, total)
-    weight = block_beats(config.weight, total * _weight_slices(config, gemm))
-    scale = block_beats(config.scale, groups) if gemm.scaled else 0
-    output = -(-config.rows * config.output_row_bits // config.port_bits)
-    weight_address = m_blocks * activation
-    scale_address = weight_address + n_blocks * weight
-    output_address = scale_address + n_blocks * scale
-    return Descriptor(
-        m_blocks=m_blocks,
-        n_blocks=n_blocks,
-        groups=groups,
-        rows_last=gemm.m - (m_blocks - 1) * config.rows,
-        cols_last=gemm.n - (n_blocks - 1) * config.cols,
-        k=total,
-        tile_m=mapping.tile_m,
-        tile_n=mapping.tile_n,
-        tile_k=mapping.tile_k,
-        group_log2=group_steps(config, gemm).bit_length() - 1,
-        n_outer=int(mapping.order == "n_outer"),
-        unscaled=int(not gemm.scaled),
-        signed=int(gemm.weight_format == "int4"),
-        planes=planes(config, gemm),
-        levels=_levels(config, gemm),
-        output_shift=output_shift,
-        weight_shift=weight_shift,
-        activation_block_beats=activation,
-        weight_block_beats=weight,
-        scale_block_beats=scale,
-        output_tile_beats=output,
-        activation_tile_beats=mapping.tile_m * activation,
-        weight_tile_beats=mapping.tile_n * weight,
-        scale_tile_beats=mapping.tile_n * scale,
-        output_column_beats=m_blocks * output,
-        output_tile_m_beats=mapping.tile_m * output,
-        output_tile_n_beats=mapping.tile_n * m_blocks * output,
-        activation_address=0,
-        weight_address=weight_address,
-        scale_address=scale_address,
-        output_address=output_address,
-    )

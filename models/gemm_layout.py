@@ -21,8 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arch.descriptor import Descriptor
 from dovetail.arch.engine import OUTPUT_BITS, SCALE_BITS, GemmEngineConfig
-from dovetail.arch.gemm import Descriptor
 from dovetail.arch.number_formats import FP16
 from dovetail.arch.spad import SpadShape, power_of_two
 from dovetail.models.lut.mpgemm import activation_numbers

@@ -58,7 +58,7 @@ class Case:
     Attributes
     ----------
     descriptor : dict of str to int
-        Its run-time registers, such as the fields of :class:`dovetail.arch.gemm.Descriptor`.
+        Its run-time registers, such as the fields of :class:`dovetail.arch.descriptor.Descriptor`.
     memory : bytes
         Operands from beat 0 on, whole beats.
     output_beats : int

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dovetail.arch.descriptor import Descriptor, describe
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.spad import SpadShape
 from dovetail.sim.gemm_kernel import COUNTED, LOG_COLUMNS, EngineTiming, Registers, run_gemm
 from dovetail.sim.result import GemmResult

@@ -7,14 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from dovetail.arch.descriptor import describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import (
-    SMALLEST_TILE,
-    Gemm,
-    TileMapping,
-    describe,
-    mapping_problem,
-)
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
 from dovetail.errors import ConfigError
 from dovetail.sim.gemm_engine import engine_timing, gemm_registers, run_cycles
 from dovetail.sim.mapping_kernel import Limits, k_tiles, next_by_bound, next_by_reads

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from dovetail.arch.descriptor import describe
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import describe
 from dovetail.arch.lut import LutDesign
 from dovetail.arch.mixpe import MixpeDesign
 from dovetail.sim.gemm_engine import TileTimes, tile_count, tile_times

@@ -1,4 +1,4 @@
-"""The engine's run-time registers as a hardware layout; fields as in ``arch.gemm.Descriptor``."""
+"""The engine's registers as a hardware layout; fields as in ``arch.descriptor.Descriptor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import fields
 from amaranth.lib import data
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS
-from dovetail.arch.gemm import Descriptor
+from dovetail.arch.descriptor import Descriptor
 
 __all__ = ["ADDRESS_BITS", "DESCRIPTOR", "SIZE_BITS"]
 

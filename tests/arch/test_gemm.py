@@ -1,4 +1,4 @@
-"""arch/gemm.py."""
+"""arch/gemm.py and arch/descriptor.py."""
 
 from __future__ import annotations
 
@@ -11,15 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dovetail.arch.cores import Core
+from dovetail.arch.descriptor import describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import (
-    SMALLEST_TILE,
-    Gemm,
-    TileMapping,
-    describe,
-    mapping_problem,
-    tile_rows,
-)
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem, tile_rows
 from dovetail.arch.spad import SpadShape
 from dovetail.errors import ConfigError
 

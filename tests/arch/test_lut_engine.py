@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from dovetail.arch.cores import LUT_CORES
+from dovetail.arch.descriptor import describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import SMALLEST_TILE, Gemm, describe, mapping_problem
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, mapping_problem
 from dovetail.arch.units import core_units
 from dovetail.errors import ConfigError
 

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from dovetail.arch.cores import MIXPE_CORES
+from dovetail.arch.descriptor import Descriptor, describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
 from dovetail.models.mpgemm import GemmOperands
 

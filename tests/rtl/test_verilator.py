@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from dovetail.arch.descriptor import Descriptor
 from dovetail.arch.events import GEMM_EVENTS
-from dovetail.arch.gemm import Descriptor
 from dovetail.errors import ToolError
 from dovetail.rtl import verilate, verilator
 from dovetail.rtl.verilate import cache_folder

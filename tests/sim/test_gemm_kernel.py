@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dovetail.arch.descriptor import describe
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, describe
+from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping
 from dovetail.arch.mixpe import preset
 from dovetail.sim import gemm_kernel, mapping_kernel
 from dovetail.sim.gemm_engine import engine_timing, gemm_registers, named, simulate_gemm, tile_times

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from dovetail.arch.descriptor import describe
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
-from dovetail.arch.gemm import Gemm, TileMapping, describe
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.mixpe import preset
 from dovetail.errors import ConfigError
 from dovetail.sim import mapping_kernel

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.arch.cores import CoreSpec
+from dovetail.arch.descriptor import Descriptor, describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.number_formats import float_format
 from dovetail.lockstep.run import LateWrite, WrongValues
 from dovetail.models import mpgemm, mpgemm_floating

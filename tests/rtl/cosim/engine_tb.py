@@ -16,8 +16,9 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, with_timeout
 
+from dovetail.arch.descriptor import Descriptor, describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe
+from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
 from dovetail.models.mpgemm import GemmOperands, mpgemm_after_group, mpgemm_before_loop
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR

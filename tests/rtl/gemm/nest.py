@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from dovetail.arch.descriptor import Descriptor, describe
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.gemm import Descriptor, Gemm, TileMapping, describe, mapping_problem
+from dovetail.arch.gemm import Gemm, TileMapping, mapping_problem
 from dovetail.tests.rtl.simulation import small_engine
 
 
