@@ -30,15 +30,28 @@ Core = Literal[
     "add_fp16",
     "mac_int8",
     "mac_fp16",
+    "linear_w16a32",
 ]
-Placement = Literal["after_group", "column_head", "pe", "never"]
+Placement = Literal["after_group", "column_head", "pe", "never", "bias"]
 WeightFormat = Literal[
-    "int4", "uint4_zero", "int8", "fp16", "int8_scaled", "odd", "twos_complement", "zero_point"
+    "int4",
+    "uint4_zero",
+    "int8",
+    "fp16",
+    "int8_scaled",
+    "odd",
+    "twos_complement",
+    "zero_point",
+    "int16",
+    "int16_bias",
 ]
 UnitKind = Literal["lookup", "full_table", "conventional", "add", "mac"]
 
 MAX_WEIGHT_BITS = 8
 """Most bit planes of a weight."""
+
+OUTPUT_BITS = 16
+"""Of a result that is rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +68,9 @@ class CoreSpec:
     dequantise : str
         ``after_group``: one unit a column scales each group's sum.  ``column_head``: one unit a
         column dequantises each weight before it enters.  ``pe``: every PE does.  ``never``: FP16
-        weights have no scale.
+        weights have no scale.  ``bias``: fixed-point weights have none either; in its place they
+        have a bias of 16 bits, which one unit a column shifts and adds to the group's sum, and
+        results are truncated.
     stored, computed : tuple of str, str
         Formats of weights that are stored (quantised offline), and of operands that are computed
         at run time (keys and values of attention) unless these are quantised to 4 bits.
@@ -74,10 +89,17 @@ class CoreSpec:
     wait_cycles : int
         For which activations wait for their weights before a systolic array.
     product_cycles : int
-        Registers inside a PE of a systolic array between its operands and its accumulator.
+        Registers between the operands of a PE, or of a unit that multiplies integers, and its
+        accumulator.
     dequant_cycles : int
         Registers of the unit that scales a group's sum; of a core that broadcasts they follow from
         its format, as all its latencies do (``GemmEngineConfig``).
+    most_lut_k, most_group : int
+        Most k of a step, where one has several, and of a group.
+    output_bits : int
+        Of a result.
+    output_cycles : int
+        Registers between the one that rounds a result and the beat that carries it.
     """
 
     title: str
@@ -93,6 +115,10 @@ class CoreSpec:
     wait_cycles: int = 0
     product_cycles: int = 0
     dequant_cycles: int = 0
+    most_lut_k: int = 8
+    most_group: int = 1024
+    output_bits: int = OUTPUT_BITS
+    output_cycles: int = 0
 
     @property
     def broadcast(self) -> bool:
@@ -117,7 +143,12 @@ class CoreSpec:
 
     @property
     def after_group(self) -> bool:
-        return self.dequantise == "after_group"
+        """A unit at the foot of each column takes the sums of groups."""
+        return self.dequantise in ("after_group", "bias")
+
+    @property
+    def biased(self) -> bool:
+        return self.dequantise == "bias"
 
     @property
     def group_segments(self) -> bool:
@@ -252,5 +283,23 @@ LUT_CORES: Mapping[Core, CoreSpec] = {
 }
 """LUT Tensor Core and the cores that it is compared with."""
 
-CORES: Mapping[Core, CoreSpec] = {**MIXPE_CORES, **LUT_CORES}
+M3VIT_CORES: Mapping[Core, CoreSpec] = {
+    "linear_w16a32": CoreSpec(
+        title="linear W16A32",
+        activation_bits=32,
+        dequantise="bias",
+        unit="mac",
+        stored=("int16_bias", "int16"),
+        computed="int16",
+        slice_bits=16,
+        product_cycles=3,
+        most_lut_k=16,
+        most_group=4096,
+        output_bits=32,
+        output_cycles=3,
+    ),
+}
+"""M3ViT's unified linear unit."""
+
+CORES: Mapping[Core, CoreSpec] = {**MIXPE_CORES, **LUT_CORES, **M3VIT_CORES}
 """Every core, by the name that a configuration gives."""

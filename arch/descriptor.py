@@ -6,7 +6,7 @@ from its :class:`Descriptor`, and :mod:`dovetail.models.gemm_layout` packs opera
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import (
@@ -47,7 +47,7 @@ class Descriptor:
         its codes stand for: 0 ``odd``, 1 ``twos_complement``, 2 ``zero_point``.
     output_shift : int
         Right shift of the accumulator when it is rounded to 16 bits, 0 to 47; a floating-point one
-        is divided by that power of two.
+        is divided by that power of two.  Where results of 32 bits are truncated, 0 to 16.
     weight_shift : int
         Right shift of weight x scale where weights are dequantised before the product, 0 to 15.
     activation_block_beats, weight_block_beats, scale_block_beats, output_tile_beats : int
@@ -58,6 +58,9 @@ class Descriptor:
         From one column of array tiles to the next, and from one tile to the next along m and n.
     activation_address, weight_address, scale_address, output_address : int
         First beat of each operand.
+    bias_shift, gelu : int
+        Left shift of a bias before it is added, 0 to 31, and whether results pass GELU; only of
+        engines whose core adds biases.
     """
 
     m_blocks: int
@@ -91,6 +94,8 @@ class Descriptor:
     weight_address: int
     scale_address: int
     output_address: int
+    bias_shift: int = 0
+    gelu: int = 0
 
 
 def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
@@ -100,6 +105,17 @@ def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
     return PLANE_FORMATS.index("twos_complement" if not gemm.scaled else gemm.weight_format)
 
 
+def register_names(config: GemmEngineConfig) -> tuple[str, ...]:
+    """Fields of :class:`Descriptor` that the engine of ``config`` has as registers."""
+    absent = () if config.spec.biased else ("bias_shift", "gelu")
+    return tuple(field.name for field in fields(Descriptor) if field.name not in absent)
+
+
+def registers(config: GemmEngineConfig, descriptor: Descriptor) -> dict[str, int]:
+    """Values of an engine's registers, by name."""
+    return {name: getattr(descriptor, name) for name in register_names(config)}
+
+
 def describe(
     config: GemmEngineConfig,
     gemm: Gemm,
@@ -107,6 +123,8 @@ def describe(
     *,
     output_shift: int = 0,
     weight_shift: int = 0,
+    bias_shift: int = 0,
+    gelu: bool = False,
 ) -> Descriptor:
     """Fill the engine's registers, with the operands one after the other from address 0.
 
@@ -123,8 +141,17 @@ def describe(
     problem = mapping_problem(config, gemm, mapping)
     if problem:
         raise ConfigError(problem)
-    if not 0 <= output_shift < 48:
-        raise ConfigError(f"output_shift={output_shift} must be from 0 to 47; change output_shift")
+    most_shift = config.accumulator_bits - config.spec.output_bits if config.spec.biased else 47
+    if not 0 <= output_shift <= most_shift:
+        raise ConfigError(
+            f"output_shift={output_shift} must be from 0 to {most_shift}; change output_shift"
+        )
+    if (bias_shift or gelu) and not config.spec.biased:
+        raise ConfigError(
+            f"core={config.core} adds no bias and has no GELU; remove bias_shift and gelu"
+        )
+    if not 0 <= bias_shift < 32:
+        raise ConfigError(f"bias_shift={bias_shift} must be from 0 to 31; change bias_shift")
     if not 0 <= weight_shift < 16:
         raise ConfigError(f"weight_shift={weight_shift} must be from 0 to 15; change weight_shift")
     m_blocks, n_blocks = -(-gemm.m // config.rows), -(-gemm.n // config.cols)
@@ -173,4 +200,6 @@ def describe(
         weight_address=weight_address,
         scale_address=scale_address,
         output_address=output_address,
+        bias_shift=bias_shift,
+        gelu=int(gelu),
     )

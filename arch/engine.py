@@ -27,8 +27,7 @@ SCALE_LANE_BITS = SCALE_BITS + ZERO_BITS
 FIXED_ACCUMULATOR_BITS = 48  # of the sum over groups, in integers
 WIDE_ACCUMULATOR_BITS = 56  # where activations are wider than 8 bits
 FLOATING_ACCUMULATOR_BITS = 32  # FP32
-OUTPUT_BITS = 16
-LEAST_LUT_K, MOST_LUT_K = 2, 8  # k of a step of a broadcast core
+LEAST_LUT_K = 2  # k of a step of a broadcast core
 K_TILE_SUM_BITS = 32  # inside a PE that sums INT8 products over a whole k tile
 TABLE_TRAILER_BITS = 32  # of a table of INT8: exponent (7), NaN (1), the exact first entry (24)
 MAX_K = 1 << 16  # 2^16 products of two INT8 fill K_TILE_SUM_BITS
@@ -50,7 +49,8 @@ class GemmEngineConfig:
     max_group : int
         Longest quantisation group, a power of two; sets the width of integer sums of a group.
     lut_k : int
-        k of a step, 2 to 8, of a core that broadcasts whole steps; 1 for the others.
+        k of a step, 2 to 8 (16 of a core with biases), of a core that broadcasts whole steps; 1 for
+        the others.
     table : str
         ``exact`` entries, or ``int8``: rounded to 8 bits with one power of two a table.
     tables : str
@@ -93,12 +93,13 @@ class GemmEngineConfig:
 
     @model_validator(mode="after")
     def _check(self) -> GemmEngineConfig:
-        if not is_power_of_two(self.max_group) or self.max_group > 1024:
+        longest = self.spec.most_group
+        if not is_power_of_two(self.max_group) or self.max_group > longest:
             raise ValueError(
-                f"max_group={self.max_group} must be a power of two up to 1024; "
-                f"set it to {min(1024, power_of_two(self.max_group))}"
+                f"max_group={self.max_group} must be a power of two up to {longest}; "
+                f"set it to {min(longest, power_of_two(self.max_group))}"
             )
-        least, most = (LEAST_LUT_K, MOST_LUT_K) if self.spec.broadcast else (1, 1)
+        least, most = (LEAST_LUT_K, self.spec.most_lut_k) if self.spec.broadcast else (1, 1)
         if not least <= self.lut_k <= most:
             allowed = f"from {least} to {most}" if most > 1 else "1"
             raise ValueError(
@@ -242,7 +243,7 @@ class GemmEngineConfig:
     @property
     def output_row_bits(self) -> int:
         """One row of an array tile's results in DRAM."""
-        return self.cols_padded * OUTPUT_BITS
+        return self.cols_padded * self.spec.output_bits
 
     # compute
 
@@ -261,18 +262,25 @@ class GemmEngineConfig:
 
     @property
     def accumulator_bits(self) -> int:
-        """One sum over groups: integer of 48 bits, or more for wide activations, or FP32."""
+        """One sum over groups: integer of 48 bits, or more for wide activations, or FP32.
+
+        Where biases are added, no more than 48 bits modulo a power of two are ever used.
+        """
         if self.spec.floating:
             return FLOATING_ACCUMULATOR_BITS
+        if self.spec.biased:
+            return FIXED_ACCUMULATOR_BITS
         return WIDE_ACCUMULATOR_BITS if self.spec.activation_bits > 8 else FIXED_ACCUMULATOR_BITS
 
     @property
     def pe_accumulator_bits(self) -> int:
         """Sum of ``max_group`` products with a nibble, or with 8 bits where ``broadcast``; of a
-        whole k tile; or ``sum_format``.
+        whole k tile; ``sum_format``; or the accumulator's own width.
         """
         if self.spec.floating:
             return float_format(self.sum_format).bits
+        if self.spec.biased:
+            return self.accumulator_bits
         if not self.spec.group_segments:
             return K_TILE_SUM_BITS
         weight_bits = MAX_WEIGHT_BITS if self.spec.broadcast else WEIGHT_BITS
@@ -307,10 +315,8 @@ class GemmEngineConfig:
     def product_cycles(self) -> int:
         """Registers between a unit's operands and its accumulator."""
         spec = self.spec
-        if not spec.broadcast:
+        if not spec.broadcast or not spec.floating:
             return spec.product_cycles
-        if not spec.floating:
-            return 0
         # An entry is registered, so is each level of an adder tree; or products, and their sum.
         return {"add": (self.lut_k - 1).bit_length(), "mac": 2}.get(spec.unit or "", 1)
 

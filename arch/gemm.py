@@ -12,7 +12,16 @@ from dovetail.errors import ConfigError
 
 LoopOrder = Literal["m_outer", "n_outer"]
 MAX_DIMENSION = 1 << 20
-_BITS = {"int4": 4, "uint4_zero": 4, "int8": 8, "int8_scaled": 8, "fp16": 16}
+_BITS = {
+    "int4": 4,
+    "uint4_zero": 4,
+    "int8": 8,
+    "int8_scaled": 8,
+    "fp16": 16,
+    "int16": 16,
+    "int16_bias": 16,
+}
+_UNSCALED = ("int8", "fp16", "int16")
 # What bit-serial cores take; the place of a format is its register.
 PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
 _MOST_ODD_FACTOR = 7  # of the k of a step
@@ -32,7 +41,8 @@ class Gemm:
         does not quantise; ``int8_scaled``, INT8 with scales.  Bit-serial cores take unsigned codes
         q of ``bits`` bits: ``odd``, which stand for ``2q - (2^bits - 1)``; ``twos_complement``, for
         ``q - 2^(bits - 1)``; and ``zero_point``, for q less the group's zero point.  Their ``int8``
-        is ``twos_complement`` of 8 bits without scales.
+        is ``twos_complement`` of 8 bits without scales.  ``int16`` and, with a bias an output
+        channel, ``int16_bias`` are fixed-point numbers.
     group : int
         Length of a quantisation group along k: a power of two of the engine's steps, which are one
         k long where ``lut_k`` is 1.  The last group may be short.  Without scales it only sets how
@@ -84,8 +94,8 @@ class Gemm:
 
     @property
     def scaled(self) -> bool:
-        """The weights have group scales."""
-        return self.weight_format not in ("int8", "fp16")
+        """The weights have group scales, or biases in their place."""
+        return self.weight_format not in _UNSCALED
 
     @property
     def macs(self) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.arch.descriptor import Descriptor
-from dovetail.arch.engine import OUTPUT_BITS, SCALE_BITS, GemmEngineConfig
+from dovetail.arch.engine import SCALE_BITS, GemmEngineConfig
 from dovetail.arch.number_formats import FP16
 from dovetail.arch.spad import SpadShape, power_of_two
 from dovetail.models.lut.mpgemm import activation_numbers
@@ -66,12 +66,24 @@ def pack_operands(
         _to_rows(a_slices, config.activation, descriptor.activation_block_beats),
         _to_rows(w_slices, config.weight, descriptor.weight_block_beats),
     ]
-    if operands.scale is not None and operands.zero is not None:
+    lanes = _scale_lanes(operands)
+    if lanes is not None:
         bits = config.scale_lane_bits
-        lanes = (operands.scale | operands.zero << SCALE_BITS).astype(f"u{bits // 8}")[:, :, None]
+        lanes = lanes.astype(f"u{bits // 8}")[:, :, None]
         s_slices = _to_bytes(_blocks(lanes, config.cols, config.cols_padded), bits)
         parts.append(_to_rows(s_slices, config.scale, descriptor.scale_block_beats))
     return np.concatenate(parts)
+
+
+def _scale_lanes(operands: GemmOperands) -> NDArray[np.int64] | None:
+    """Each group's scale and zero point, or bias, in one number: (n, groups); None for neither."""
+    if operands.bias is not None:
+        lanes = np.zeros((len(operands.bias), operands.groups), dtype=np.int64)
+        lanes[:, 0] = operands.bias
+        return lanes
+    if operands.scale is not None and operands.zero is not None:
+        return operands.scale | operands.zero << SCALE_BITS
+    return None
 
 
 def _tables(operands: GemmOperands, config: GemmEngineConfig) -> NDArray[np.uint8]:
@@ -134,7 +146,7 @@ def output_beats(descriptor: Descriptor) -> int:
 
 
 def output_bytes(config: GemmEngineConfig, descriptor: Descriptor) -> NDArray[np.int64]:
-    """Byte of the low half of each result within the results' beats.
+    """First byte of each result within the results' beats.
 
     Returns
     -------
@@ -145,15 +157,19 @@ def output_bytes(config: GemmEngineConfig, descriptor: Descriptor) -> NDArray[np
     n = np.arange((descriptor.n_blocks - 1) * cols + descriptor.cols_last)[None, :]
     tile = (n // cols) * descriptor.m_blocks + m // rows
     lane = (m % rows) * config.cols_padded + n % cols
-    return tile * descriptor.output_tile_beats * (config.port_bits // 8) + lane * (OUTPUT_BITS // 8)
+    bits = config.spec.output_bits
+    return tile * descriptor.output_tile_beats * (config.port_bits // 8) + lane * (bits // 8)
 
 
 def unpack_outputs(
     image: NDArray[np.uint8], config: GemmEngineConfig, descriptor: Descriptor
-) -> NDArray[np.int16]:
-    """Results from the beats that the engine wrote: int16 of shape (m, n)."""
+) -> NDArray[np.int16] | NDArray[np.int32]:
+    """Results from the beats that the engine wrote: int16, or int32, of shape (m, n)."""
     at = output_bytes(config, descriptor)
-    return (image[at] | image[at + 1].astype(np.uint16) << 8).astype(np.uint16).view(np.int16)
+    result_bytes = config.spec.output_bits // 8
+    picked = image[at[:, :, None] + np.arange(result_bytes)]
+    results: NDArray[np.int16] | NDArray[np.int32] = picked.view(f"<i{result_bytes}")[:, :, 0]
+    return results
 
 
 def _bits(matrix: NDArray[Any]) -> NDArray[Any]:

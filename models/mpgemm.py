@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.arch.engine import OUTPUT_BITS
+from dovetail.arch.cores import OUTPUT_BITS
 from dovetail.errors import ShapeError
 from dovetail.models.quantize import dequantize_to_int8
 from dovetail.models.rounding import round_half_even_shift
@@ -27,23 +27,32 @@ class GemmOperands:
 
     Attributes
     ----------
-    activations : int8, int16, uint16 or uint8, shape (m, k)
+    activations : int8, int16, int32, uint16 or uint8, shape (m, k)
         Integers, or bits of FP16, or of FP8.
-    weights : int8, uint16 or uint8, shape (n, k)
-        INT4 codes (-8..7, or 0..15 with a zero point), INT8, or bits of FP16; of a LUT core,
+    weights : int8, int16, uint16 or uint8, shape (n, k)
+        INT4 codes (-8..7, or 0..15 with a zero point), INT8, INT16, or bits of FP16; of a LUT core,
         unsigned codes (:mod:`dovetail.models.lut.weights`).
     scale, zero : int64, shape (n, groups)
         0..4095, and 0..15 (of a LUT core, any code); None for weights without scales, which have no
         groups.
     group : int
         Length of a group along k.
+    bias : int64, shape (n,), optional
+        Of an output channel, in 16 bits; in the place of scales, so there are none beside it.
     """
 
-    activations: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8]
-    weights: NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.uint8]
+    activations: (
+        NDArray[np.int8]
+        | NDArray[np.int16]
+        | NDArray[np.int32]
+        | NDArray[np.uint16]
+        | NDArray[np.uint8]
+    )
+    weights: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8]
     scale: NDArray[np.int64] | None
     zero: NDArray[np.int64] | None
     group: int
+    bias: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if self.activations.ndim != 2 or self.weights.ndim != 2:
@@ -60,11 +69,21 @@ class GemmOperands:
             raise ShapeError(
                 "scale and zero must both be given, or both be None for weights without scales"
             )
-        expected = (self.weights.shape[0], -(-self.weights.shape[1] // self.group))
+        channels = self.weights.shape[0]
+        if self.bias is not None and (self.scale is not None or self.bias.shape != (channels,)):
+            raise ShapeError(
+                f"bias of shape {self.bias.shape} must be ({channels},), without scales beside it"
+            )
+        expected = (channels, self.groups)
         for name in ("scale", "zero"):
             array = getattr(self, name)
             if array is not None and array.shape != expected:
                 raise ShapeError(f"{name} has shape {array.shape}; it must be {expected}")
+
+    @property
+    def groups(self) -> int:
+        """Groups along k."""
+        return -(-int(self.weights.shape[1]) // self.group)
 
 
 def accumulate_after_group(operands: GemmOperands) -> NDArray[np.int64]:

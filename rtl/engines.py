@@ -25,6 +25,8 @@ from dovetail.rtl.int8.dequant_pe import DequantPe
 from dovetail.rtl.int8.pe import Int8Pe
 from dovetail.rtl.int8.shift_add_pe import Int8ShiftAddPe
 from dovetail.rtl.lut.parts import broadcast_parts
+from dovetail.rtl.m3vit.linear_output import LinearOutput
+from dovetail.rtl.m3vit.linear_parts import linear_parts
 from dovetail.rtl.mixpe.core import AfterGroupCore
 from dovetail.rtl.mixpe.dequant import GroupDequant
 from dovetail.rtl.mixpe.group_sum import GroupSumPe
@@ -80,6 +82,8 @@ def after_group_parts(config: GemmEngineConfig) -> AfterGroupParts:
 
 def compute_core(config: GemmEngineConfig) -> Core:
     """The compute core of ``config``."""
+    if config.spec.biased:
+        return BroadcastCore(config, linear_parts(config))
     if config.spec.broadcast:
         return BroadcastCore(config, broadcast_parts(config))
     if config.spec.after_group:
@@ -95,7 +99,9 @@ def compute_core(config: GemmEngineConfig) -> Core:
 def engine(config: GemmEngineConfig) -> GemmEngine:
     """The engine of ``config`` with its core."""
     rounding: Any
-    if config.spec.floating:
+    if config.spec.biased:
+        rounding = LinearOutput(bits=config.accumulator_bits)
+    elif config.spec.floating:
         rounding = FpOutputRound()
     else:
         rounding = OutputRound(bits=config.accumulator_bits)

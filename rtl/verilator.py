@@ -17,7 +17,7 @@ from typing import Any
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.rtl.engines import engine_verilog
-from dovetail.rtl.gemm.descriptor import DESCRIPTOR
+from dovetail.rtl.gemm.descriptor import descriptor_layout
 from dovetail.rtl.verilate import cached, run_model, verilate
 
 __all__ = ["Build", "Case", "CaseResult", "EngineRtl", "build", "build_engine"]
@@ -205,7 +205,7 @@ def build(config: GemmEngineConfig, *, traced: bool = False) -> Build:
     """Compile the GEMM engine of ``config``: see :func:`build_engine`."""
     engine = EngineRtl(
         verilog=engine_verilog(config),
-        descriptor=DESCRIPTOR,
+        descriptor=descriptor_layout(config),
         port_bits=config.port_bits,
         events=GEMM_EVENTS,
     )

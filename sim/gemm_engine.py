@@ -41,6 +41,7 @@ def engine_timing(config: GemmEngineConfig) -> EngineTiming:
         **_spad("s", config.scale),
         row_beats=max(1, config.output_row_bits // config.port_bits),
         beat_rows=max(1, config.port_bits // config.output_row_bits),
+        output_cycles=spec.output_cycles,
     )
 
 

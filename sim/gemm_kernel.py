@@ -44,6 +44,7 @@ class EngineTiming(NamedTuple):
     s_beats: int
     row_beats: int  # beats of one row of results, 1 where several rows share one
     beat_rows: int  # rows of results that share a beat
+    output_cycles: int  # from a row's read to its beat, besides the two that it always takes
 
 
 class Registers(NamedTuple):
@@ -413,6 +414,6 @@ def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
             seen += 1
         index = _inner(t, r, s, e, o * outer_tile, o == 0, o == count - 1, skip, log, index)
         o += 1
-    # The last row is read one cycle before the writer is free and written two cycles later.
-    e[_CYCLE] = s[_WRITER] + 1
+    # The last row is read one cycle before the writer is free, its beat leaves two cycles later.
+    e[_CYCLE] = s[_WRITER] + 1 + t.output_cycles
     e[_STALL_DRAIN] = e[_CYCLE] - (s[_SEQUENCER] - 1)

@@ -35,6 +35,8 @@ def zero_shape(config: GemmEngineConfig) -> Any:
 class BroadcastColumn(wiring.Component):
     """All of one output channel, from weight slices to accumulators; all columns work at once.
 
+    Where groups have biases there are no zero points, and what concerns them is missing.
+
     :Latency: sums drain from the cycle of ``drain`` on; accumulators hold the sum 2 +
         ``dequant_cycles`` cycles after ``row``.
     :Throughput: one weight slice in and one row out per cycle.
@@ -72,26 +74,28 @@ class BroadcastColumn(wiring.Component):
         self._parts = parts
         self._unit = Leaf("broadcast_unit", parts.unit)
         row = row_control(config)
-        super().__init__(
-            {
-                "a_i": In(data.ArrayLayout(parts.unit.operand, config.rows)),
-                "w_i": In(parts.unit.weight_bits),
-                "control_i": In(UNIT_CONTROL),
-                "sum_control_i": In(SUM_CONTROL),
-                "drain_i": In(1),
-                "scale_push": In(1),
-                "scale_slot": In(row["slot"].shape),
-                "scale_lane": In(config.scale_lane_bits),
-                "zero_point": In(1),
-                "zero_offset": In(zero_shape(config)),
-                "row_i": In(row),
-                "group_sum_i": In(parts.dequant.signature.members["s"].shape),
-                "read": In(1),
-                "read_address": In(row["address"].shape),
-                "read_half": In(1),
-                "read_data": Out(parts.accumulate.shape),
-            }
-        )
+        members: dict[str, Any] = {
+            "a_i": In(data.ArrayLayout(parts.unit.operand, config.rows)),
+            "w_i": In(parts.unit.weight_bits),
+            "control_i": In(UNIT_CONTROL),
+            "sum_control_i": In(SUM_CONTROL),
+            "drain_i": In(1),
+            "scale_push": In(1),
+            "scale_slot": In(row["slot"].shape),
+            "scale_lane": In(config.scale_lane_bits),
+        }
+        if not config.spec.biased:
+            members |= {"zero_point": In(1), "zero_offset": In(zero_shape(config))}
+        members["row_i"] = In(row)
+        if not config.spec.biased:
+            members["group_sum_i"] = In(parts.dequant.signature.members["s"].shape)
+        members |= {
+            "read": In(1),
+            "read_address": In(row["address"].shape),
+            "read_half": In(1),
+            "read_data": Out(parts.accumulate.shape),
+        }
+        super().__init__(members)
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -115,16 +119,22 @@ class BroadcastColumn(wiring.Component):
         m.submodules.results = results = GroupResults(
             self._config, dequant=parts.dequant, accumulate=parts.accumulate
         )
-        zero = Signal.like(results.zero_lane)
+        if not self._config.spec.biased:
+            zero = Signal.like(results.zero_lane)
+            m.d.comb += zero.eq(Mux(self.zero_point, results.zero_lane, 0))
         m.d.comb += [
-            zero.eq(Mux(self.zero_point, results.zero_lane, 0)),
             results.scale_push.eq(self.scale_push),
             results.scale_slot.eq(self.scale_slot),
             results.scale_lane.eq(self.scale_lane),
             results.row_i.eq(self.row_i),
             results.product_sum.eq(total << 1 if parts.doubled else total),
-            results.group_sum.eq(self.group_sum_i),
-            results.zero.eq((zero << 1) + self.zero_offset),
+        ]
+        if not self._config.spec.biased:
+            m.d.comb += [
+                results.group_sum.eq(self.group_sum_i),
+                results.zero.eq((zero << 1) + self.zero_offset),
+            ]
+        m.d.comb += [
             results.read.eq(self.read),
             results.read_address.eq(self.read_address),
             results.read_half.eq(self.read_half),

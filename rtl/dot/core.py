@@ -101,12 +101,18 @@ class BroadcastCore(Core):
 
         group_sum = self._group_sums(m, control, step_sums, complete)
         lanes = Signal(cols * config.scale_lane_bits)
-        unit_scale = Cat(*([Const(1, config.scale_lane_bits)] * cols))
-        offset = Signal(zero_shape(config))
-        m.d.comb += [
-            lanes.eq(Mux(i.unscaled, unit_scale, i.scales)),
-            offset.eq(self._zero_offset(i)),
-        ]
+        unit_scale = 0 if config.spec.biased else 1
+        unit_scales = Cat(*([Const(unit_scale, config.scale_lane_bits)] * cols))
+        m.d.comb += lanes.eq(Mux(i.unscaled, unit_scales, i.scales))
+        zeros: dict[str, Any] = {}
+        if not config.spec.biased:
+            offset = Signal(zero_shape(config))
+            m.d.comb += offset.eq(self._zero_offset(i))
+            zeros = {
+                "zero_point": i.levels == 2,
+                "zero_offset": offset,
+                "group_sum_i": group_sum,
+            }
         read_data = []
         for col in range(cols):
             data_out = Signal(config.accumulator_bits, name=f"read_data_{col}")
@@ -119,10 +125,8 @@ class BroadcastCore(Core):
                 scale_push=i.valid & i.scale_valid,
                 scale_slot=drain.push_slot,
                 scale_lane=lanes.word_select(col, config.scale_lane_bits),
-                zero_point=i.levels == 2,
-                zero_offset=offset,
                 row_i=drain.row,
-                group_sum_i=group_sum,
+                **zeros,
                 read=self.read,
                 read_address=self.read_address,
                 read_half=self.read_half,

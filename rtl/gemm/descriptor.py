@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from amaranth.lib import data
 
 from dovetail.arch.cores import MAX_WEIGHT_BITS
-from dovetail.arch.descriptor import Descriptor
+from dovetail.arch.descriptor import register_names
+from dovetail.arch.engine import GemmEngineConfig
 
-__all__ = ["ADDRESS_BITS", "DESCRIPTOR", "SIZE_BITS"]
+__all__ = ["ADDRESS_BITS", "SIZE_BITS", "descriptor_layout"]
 
 ADDRESS_BITS = 32  # of one beat in DRAM
 SIZE_BITS = 21  # of a count of blocks, groups, k or beats
@@ -22,6 +21,8 @@ _NARROW = {
     "levels": 2,
     "output_shift": 6,
     "weight_shift": 4,
+    "bias_shift": 5,
+    "gelu": 1,
 }
 
 
@@ -31,4 +32,6 @@ def _width(name: str) -> int:
     return _NARROW.get(name, SIZE_BITS)
 
 
-DESCRIPTOR = data.StructLayout({field.name: _width(field.name) for field in fields(Descriptor)})
+def descriptor_layout(config: GemmEngineConfig) -> data.StructLayout:
+    """Layout of the registers that the engine of ``config`` has."""
+    return data.StructLayout({name: _width(name) for name in register_names(config)})

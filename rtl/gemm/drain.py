@@ -19,6 +19,11 @@ def _bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
+def _bias_shift(config: GemmEngineConfig) -> dict[str, Any]:
+    """By how much a bias is shifted before it is added to the segment's sums."""
+    return {"bias_shift": 5} if config.spec.biased else {}
+
+
 def segment(config: GemmEngineConfig) -> data.StructLayout:
     """Layout of one segment's entry in the drain queue."""
     return data.StructLayout(
@@ -30,6 +35,7 @@ def segment(config: GemmEngineConfig) -> data.StructLayout:
             "tile_last": 1,  # last segment of the output tile
             "rows_valid": range(config.rows + 1),
             "cols_valid": range(config.cols + 1),
+            **_bias_shift(config),
         }
     )
 
@@ -45,6 +51,7 @@ def row_control(config: GemmEngineConfig) -> data.StructLayout:
             "high": 1,
             "slot": _bits(config.segments_in_flight),  # which entry of the scale queue
             "tile_done": 1,  # last row of the output tile
+            **_bias_shift(config),
         }
     )
 
@@ -115,6 +122,8 @@ class DrainControl(wiring.Component):
             out.tile_done.eq(active & entry.tile_last & (row == 0)),
             self.drained_cols.eq(Mux(out.valid, entry.cols_valid, 0)),
         ]
+        if config.spec.biased:
+            m.d.comb += out.bias_shift.eq(entry.bias_shift)
         with m.If(self.push):
             m.d.sync += tail.eq(Mux(tail == depth - 1, 0, tail + 1))
         with m.If(active):

@@ -18,7 +18,7 @@ from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.credits import Credits
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.load_walk import LoadWalk, Operand
 from dovetail.rtl.gemm.sequencer import Sequencer
 from dovetail.rtl.gemm.spad import Spad
@@ -46,11 +46,11 @@ class GemmEngine(wiring.Component):
     core : Core
         The compute core; it must have been made for ``config``.
     output_round : wiring.Component
-        Of :class:`~dovetail.rtl.gemm.writer.Writer`.
+        As of :class:`~dovetail.rtl.gemm.writer.Writer`.
 
     Members
     -------
-    start : In(stream.Signature(DESCRIPTOR))
+    start : In(stream.Signature(descriptor_layout(config)))
         Accepted while the engine is idle.
     command : Out(stream.Signature(READ_COMMAND))
         Reads of consecutive beats.
@@ -69,7 +69,7 @@ class GemmEngine(wiring.Component):
         self._core = core
         self._writer = Writer(config, output_round)
         members: dict[str, Any] = {
-            "start": In(stream.Signature(DESCRIPTOR)),
+            "start": In(stream.Signature(descriptor_layout(config))),
             "command": Out(stream.Signature(READ_COMMAND)),
             "read": In(stream.Signature(config.port_bits)),
             "write": Out(stream.Signature(write_beat(config))),
@@ -102,7 +102,7 @@ class GemmEngine(wiring.Component):
         m.submodules.a_ready = a_ready = Credits(initial=0)
         m.submodules.o_ready = o_ready = Credits(initial=0)
 
-        descriptor = Signal(DESCRIPTOR)
+        descriptor = Signal(descriptor_layout(config))
         d: Any = descriptor
         go = Signal()  # the cycle in which start is accepted
         payload: Any = self.start.payload

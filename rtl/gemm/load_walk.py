@@ -10,7 +10,7 @@ from amaranth.lib import enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.tile_loop import TileLoop
 
 __all__ = ["LoadWalk", "Operand"]
@@ -51,7 +51,7 @@ class LoadWalk(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "descriptor": In(DESCRIPTOR),
+                "descriptor": In(descriptor_layout(config)),
                 "start": In(1),
                 "advance": In(1),
                 "valid": Out(1),

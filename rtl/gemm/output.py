@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dovetail.arch.engine import FIXED_ACCUMULATOR_BITS, OUTPUT_BITS
+from dovetail.arch.cores import OUTPUT_BITS
+from dovetail.arch.engine import FIXED_ACCUMULATOR_BITS
 from dovetail.rtl.rounding import RoundingShift
 
 __all__ = ["OutputRound"]

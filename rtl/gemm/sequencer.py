@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.spad import SpadShape
-from dovetail.rtl.gemm.descriptor import DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.descriptor import SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.drain import segment
 from dovetail.rtl.gemm.spad import row_index, word_index
 from dovetail.rtl.gemm.tile_loop import TileLoop
@@ -64,7 +64,7 @@ class Sequencer(wiring.Component):
 
     def __init__(self, config: GemmEngineConfig) -> None:
         self._config = config
-        members: dict[str, Any] = {"descriptor": In(DESCRIPTOR), "start": In(1)}
+        members: dict[str, Any] = {"descriptor": In(descriptor_layout(config)), "start": In(1)}
         for name in ("weights", "activations", "output"):
             members[f"{name}_any"] = In(1)
             members[f"take_{name}"] = Out(1)
@@ -185,6 +185,8 @@ class Sequencer(wiring.Component):
             entry.rows_valid.eq(self.rows_valid),
             entry.cols_valid.eq(self.cols_valid),
         ]
+        if spec.biased:
+            m.d.comb += entry.bias_shift.eq(d.bias_shift)
 
         with m.If(end):
             m.d.sync += drain_left.eq(config.drain_cycles)

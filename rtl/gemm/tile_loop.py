@@ -15,7 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.spad import SpadShape
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
 
 __all__ = ["TileLoop"]
 
@@ -36,7 +36,7 @@ class TileLoop(wiring.Component):
 
     Members
     -------
-    descriptor : DESCRIPTOR
+    descriptor : descriptor_layout(config)
         Constant during a GEMM.
     start : unsigned(1)
         Load the first tile.
@@ -63,7 +63,7 @@ class TileLoop(wiring.Component):
         self._config = config
         self._over_k = over_k
         members: dict[str, Any] = {
-            "descriptor": In(DESCRIPTOR),
+            "descriptor": In(descriptor_layout(config)),
             "start": In(1),
             "advance": In(1),
             "o_address": Out(ADDRESS_BITS),

@@ -9,8 +9,8 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.arch.engine import OUTPUT_BITS, GemmEngineConfig
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR, SIZE_BITS
+from dovetail.arch.engine import GemmEngineConfig
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.tile_loop import TileLoop
 from dovetail.rtl.leaf import Leaf
 
@@ -26,12 +26,12 @@ def write_beat(config: GemmEngineConfig) -> data.StructLayout:
 
 
 class Writer(wiring.Component):
-    """Write the valid rows of each array tile, ``cols_padded`` results of 16 bits a row.
+    """Write the valid rows of each array tile, ``cols_padded`` results a row.
 
     A row wider than a beat takes several beats; of rows narrower than a beat, several share one.
     Each array tile starts a new beat, and lanes without a result are zero.
 
-    :Latency: 2 cycles from a row's read to its (last) beat.
+    :Latency: 2 cycles from a row's read to its (last) beat, and as many more as results take.
     :Throughput: one row or one beat per cycle, whichever is fewer.
     :Ready path: the whole pipeline holds while ``o`` is valid and not ready.
     :Reference: :func:`dovetail.models.gemm_layout.unpack_outputs`.
@@ -40,7 +40,9 @@ class Writer(wiring.Component):
     ----------
     config : GemmEngineConfig
     output_round : wiring.Component
-        Combinational, from an accumulator ``i`` and ``shift`` to a result ``o`` of 16 bits.
+        From an accumulator ``i`` and ``shift`` to a result ``o``, in ``output_cycles`` of the core:
+        combinational, or with ``enable`` for its registers.  Of a core with biases it also takes
+        ``gelu``.
 
     Members
     -------
@@ -62,10 +64,10 @@ class Writer(wiring.Component):
 
     def __init__(self, config: GemmEngineConfig, output_round: Any) -> None:
         self._config = config
-        self._round = Leaf("output_round", output_round, clocked=False)
+        self._round = Leaf("output_round", output_round, clocked=config.spec.output_cycles > 0)
         super().__init__(
             {
-                "descriptor": In(DESCRIPTOR),
+                "descriptor": In(descriptor_layout(config)),
                 "start": In(1),
                 "ready_any": In(1),
                 "take": Out(1),
@@ -90,6 +92,7 @@ class Writer(wiring.Component):
         config = self._config
         d: Any = self.descriptor
         row_bits, beat_bits = config.output_row_bits, config.port_bits
+        result_bits = config.spec.output_bits
         beats_per_row = max(1, row_bits // beat_bits)
         rows_per_beat = max(1, beat_bits // row_bits)
         m.submodules.loop = loop = TileLoop(config, over_k=False)
@@ -148,7 +151,8 @@ class Writer(wiring.Component):
                 m.d.comb += loop.advance.eq(1)
                 m.d.sync += [begun.eq(0), active.eq(~loop.last), half.eq(~half)]
 
-        # One cycle later the row is there and is rounded; in the next it leaves as beats.
+        # One cycle later the row is there and is rounded; it leaves as beats in the next, or where
+        # rounding has registers of its own, that much later.
         stage = data.StructLayout(
             {
                 "valid": 1,
@@ -163,18 +167,26 @@ class Writer(wiring.Component):
         )
         lane_log2 = rows_per_beat.bit_length() - 1
         read, out = Signal(stage), Signal(stage)
+        rounding: Any = read
         lane = row[:lane_log2] if lane_log2 else Const(0, 1)
         beat = row >> lane_log2 if lane_log2 else row * beats_per_row + part
         rounded = Signal(row_bits)
+        for step in range(config.spec.output_cycles):
+            later = Signal(stage, name=f"rounding_{step}")
+            with m.If(~hold):
+                m.d.sync += later.eq(rounding)
+            rounding = later
+        options = {"gelu": d.gelu, "enable": ~hold} if config.spec.biased else {}
         lanes = []
         for col in range(config.cols):
-            result = Signal(OUTPUT_BITS, name=f"result_{col}")
+            result = Signal(result_bits, name=f"result_{col}")
             m.submodules[f"round_{col}"] = self._round.instance(
                 i=self.read_data.word_select(col, config.accumulator_bits),
                 shift=d.output_shift,
                 o=result,
+                **options,
             )
-            lanes.append(Mux(col < read.cols_valid, result, 0))
+            lanes.append(Mux(col < rounding.cols_valid, result, 0))
         with m.If(~hold):
             m.d.sync += [
                 read.valid.eq(issue),
@@ -185,10 +197,10 @@ class Writer(wiring.Component):
                 read.lane.eq(lane),
                 read.address.eq(loop.o_address + m_offset + n_offset + beat),
                 read.cols_valid.eq(cols_valid),
-                out.eq(read),
+                out.eq(rounding),
             ]
-            with m.If(read.load):
-                m.d.sync += rounded.eq(Cat(*(value[:OUTPUT_BITS] for value in lanes)))
+            with m.If(rounding.load):
+                m.d.sync += rounded.eq(Cat(*(value[:result_bits] for value in lanes)))
 
         payload: Any = self.o.payload
         m.d.comb += [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dovetail.arch.cores import Core
-from dovetail.arch.descriptor import describe
+from dovetail.arch.descriptor import describe, registers
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem, tile_rows
 from dovetail.arch.spad import SpadShape
@@ -177,11 +177,11 @@ def test_refuses_a_group_that_the_engine_cannot_sum() -> None:
 def test_registers_by_hand() -> None:
     mapping = TileMapping(tile_m=2, tile_n=1, tile_k=1, order="n_outer")
     gemm = replace(GEMM, weight_format="uint4_zero")
-    registers = asdict(describe(ENGINE, gemm, mapping, output_shift=9, weight_shift=3))
+    found = describe(ENGINE, gemm, mapping, output_shift=9, weight_shift=3)
     # 20 rows are blocks of 8, 8 and 4; 10 columns of 4, 4 and 2; 70 k are groups of 32, 32 and 6.
     # A beat of 64 bits is one k of 8 activations, 4 k of 4 INT4 weights, one group of 4 lanes, and
     # one row of 4 results.
-    assert registers == {
+    assert registers(ENGINE, found) == {
         "m_blocks": 3,
         "n_blocks": 3,
         "groups": 3,

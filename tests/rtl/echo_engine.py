@@ -10,7 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.events import GEMM_EVENTS
-from dovetail.rtl.gemm.descriptor import DESCRIPTOR
+from dovetail.rtl.gemm.descriptor import descriptor_layout
 from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.gemm.writer import write_beat
 from dovetail.rtl.verilog import verilog
@@ -29,7 +29,7 @@ class EchoEngine(wiring.Component):
     def __init__(self) -> None:
         super().__init__(
             {
-                "start": In(stream.Signature(DESCRIPTOR)),
+                "start": In(stream.Signature(descriptor_layout(CONFIG))),
                 "command": Out(stream.Signature(READ_COMMAND)),
                 "read": In(stream.Signature(CONFIG.port_bits)),
                 "write": Out(stream.Signature(write_beat(CONFIG))),
@@ -40,7 +40,7 @@ class EchoEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        descriptor = Signal(DESCRIPTOR)
+        descriptor = Signal(descriptor_layout(CONFIG))
         d: Any = descriptor
         command: Any = self.command.payload
         out: Any = self.write.payload

@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dovetail.arch.descriptor import Descriptor
+from dovetail.arch.descriptor import register_names
 from dovetail.arch.events import GEMM_EVENTS
 from dovetail.errors import ToolError
 from dovetail.rtl import verilate, verilator
@@ -63,7 +63,7 @@ def empty_cache(runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def case(*, read: int, write: int, at: int = 0, latency: int = 5, memory: int = 12) -> Case:
-    descriptor = dict.fromkeys((field.name for field in fields(Descriptor)), 0)
+    descriptor = dict.fromkeys(register_names(CONFIG), 0)
     descriptor |= {"groups": read, "k": write, "activation_address": at, "output_address": 100}
     return Case(
         descriptor=descriptor,

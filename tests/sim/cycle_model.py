@@ -74,7 +74,8 @@ def touched_rows(spad: SpadShape, slices: range) -> int:
 
 LUT = ("lut_int8", "lut_int16", "lut_fp16", "lut_fp8")
 BIT_SERIAL = (*LUT, "unpu_int8", "conventional_lut_int8", "add_int8", "add_fp16")
-MAC = ("mac_int8", "mac_fp16")
+LINEAR = ("linear_w16a32",)
+MAC = ("mac_int8", "mac_fp16", *LINEAR)
 BROADCAST = (*BIT_SERIAL, *MAC)
 AFTER_GROUP = ("mixpe_w4a8", "multiply_w4a8", "int4", "mixpe_w4a16", *BROADCAST)
 FLOATING = ("mixpe_w4a16", "dequant_w4a16", "fp16", "lut_fp16", "lut_fp8", "add_fp16", "mac_fp16")
@@ -108,6 +109,8 @@ def broadcast_waits(config: GemmEngineConfig) -> tuple[int, int]:
         unit = math.ceil(math.log2(config.lut_k))  # levels of the tree
     if config.core == "mac_fp16":
         unit = 2  # products, their sum
+    if config.core in LINEAR:
+        unit = 3  # products, halfway down the tree, its sum
     return head, unit
 
 
@@ -381,10 +384,12 @@ class CycleModel:
     # writer
 
     def _write(self) -> Iterator[None]:
-        """Read finished accumulators back by rows; a beat leaves two cycles after its row."""
+        """Read finished accumulators back by rows; beats leave two cycles later, or more."""
         config, gemm, events = self.config, self.gemm, self.events
         beats_per_row = max(1, config.output_row_bits // config.port_bits)
         rows_per_beat = max(1, config.port_bits // config.output_row_bits)
+        # A linear unit's result is truncated, and its GELU takes three cycles.
+        to_beat = 2 + (3 if config.core in LINEAR else 0)
         beats: deque[tuple[int, bool]] = deque()  # when, and whether it is the last of all
         outputs = [tile for tile in self.tiles if tile.last_k]
         work = []  # rows to read: (valid columns, ends a beat, begins a tile, ends a tile)
@@ -410,7 +415,7 @@ class CycleModel:
                 events[Event.ACCUMULATOR_READ] += 1
                 events[Event.OUTPUT] += cols
             if full:
-                beats.append((self.cycle + 2, left == 0))
+                beats.append((self.cycle + to_beat, left == 0))
             if ends:
                 self.change["o_free"] += 1
             yield self._emit(beats)

@@ -22,6 +22,7 @@ from dovetail.tests.sim.cycle_model import (
     BIT_SERIAL,
     BROADCAST,
     FLOATING,
+    LINEAR,
     MAC,
     CycleModel,
     makes_tables,
@@ -53,7 +54,7 @@ def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
     config, gemm, mapping = run
     events = simulate_gemm(*run).events
     mixpe = config.core in AFTER_GROUP
-    unscaled = gemm.weight_format in ("int8", "fp16")
+    unscaled = gemm.weight_format in ("int8", "fp16", "int16")
     serial = config.core in BIT_SERIAL
     passes = 2 if mixpe and unscaled and config.core not in BROADCAST else 1
     planes = (gemm.bits or 8) if serial else 1
@@ -89,16 +90,22 @@ def test_nothing_is_lost_or_counted_twice(run: Run) -> None:
 def test_dram_moves_at_least_what_must_move(run: Run) -> None:
     config, gemm, _ = run
     events = simulate_gemm(*run).events
-    weight_bits = gemm.bits or {"int8": 8, "int8_scaled": 8, "fp16": 16}.get(gemm.weight_format, 4)
-    stored = gemm.weight_format not in ("int8", "fp16")
+    weight_bits = gemm.bits or {
+        "int8": 8,
+        "int8_scaled": 8,
+        "fp16": 16,
+        "int16": 16,
+        "int16_bias": 16,
+    }.get(gemm.weight_format, 4)
+    stored = gemm.weight_format not in ("int8", "fp16", "int16")
     scales = math.ceil(gemm.k / gemm.group) if stored else 0
-    of_core = {"int4": 4, "lut_int16": 16, "lut_fp8": 8}
+    of_core = {"int4": 4, "lut_int16": 16, "lut_fp8": 8, "linear_w16a32": 32}
     activation_bits = of_core.get(config.core, 16 if config.core in FLOATING else 8)
     bits = {
         Event.ACTIVATION_WRITE: activation_bits * gemm.m * gemm.k,
         Event.WEIGHT_WRITE: weight_bits * gemm.n * gemm.k,
         Event.SCALE_WRITE: 16 * gemm.n * scales,
-        Event.DRAM_WRITE: 16 * gemm.m * gemm.n,
+        Event.DRAM_WRITE: (32 if config.core in LINEAR else 16) * gemm.m * gemm.n,
     }
     for event, least in bits.items():
         assert events[event] * config.port_bits >= least

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dovetail.arch.cores import CoreSpec
-from dovetail.arch.descriptor import Descriptor, describe
+from dovetail.arch.descriptor import Descriptor, describe, registers
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm, TileMapping
+from dovetail.arch.m3vit.formats import FEATURE, FixedFormat
 from dovetail.arch.number_formats import float_format
 from dovetail.lockstep.run import LateWrite, WrongValues
 from dovetail.models import mpgemm, mpgemm_floating
@@ -23,6 +24,7 @@ from dovetail.models.gemm_layout import (
 )
 from dovetail.models.lut.formats import Levels, LutFormat
 from dovetail.models.lut.mpgemm import mpgemm_lut, mpgemm_lut_floating
+from dovetail.models.m3vit.fixed_linear import FixedLinear, fixed_linear
 from dovetail.models.mpgemm import GemmOperands
 from dovetail.models.mpgemm_dot import mpgemm_dot
 from dovetail.rtl.verilator import Build, Case, CaseResult, build
@@ -47,8 +49,10 @@ class LockstepCase:
         With the DRAM latency of this case.
     gemm, mapping : Gemm, TileMapping
     operands : GemmOperands
-    output_shift, weight_shift : int
-        Run-time registers of the roundings.
+    output_shift, weight_shift, bias_shift : int
+        Run-time registers of the roundings, and of biases.
+    gelu : bool
+        Results pass GELU.
     gap_seed : int
         Of the gaps and the back-pressure of the second run.
     repeat : str
@@ -63,6 +67,8 @@ class LockstepCase:
     weight_shift: int
     gap_seed: int
     repeat: str
+    bias_shift: int = 0
+    gelu: bool = False
 
     @property
     def descriptor(self) -> Descriptor:
@@ -72,11 +78,19 @@ class LockstepCase:
             self.mapping,
             output_shift=self.output_shift,
             weight_shift=self.weight_shift,
+            bias_shift=self.bias_shift,
+            gelu=self.gelu,
         )
 
-    def reference(self) -> NDArray[np.int16]:
-        """What the engine must write: int16 of shape (m, n), or as such the bits of FP16."""
+    def reference(self) -> NDArray[np.int16] | NDArray[np.int32]:
+        """What the engine must write: of shape (m, n), int16, or as such the bits of FP16, or int32
+        of a core with biases.
+        """
         operands, spec = self.operands, self.config.spec
+        if spec.biased:
+            return linear_reference(
+                operands, output_shift=self.output_shift, bias_shift=self.bias_shift, gelu=self.gelu
+            )
         form = float_format(self.config.sum_format)
         if spec.bit_serial:
             lut = lut_format(self.config, self.gemm)
@@ -119,7 +133,7 @@ class LockstepCase:
         # Gaps stretch a run by at most the chance of a gap, on each of three streams.
         patience = _PATIENCE * (1 + 3 * gap_256 // (256 - gap_256))
         return Case(
-            descriptor=asdict(descriptor),
+            descriptor=registers(self.config, descriptor),
             memory=pack_operands(self.operands, self.config, descriptor).tobytes(),
             output_beats=output_beats(descriptor),
             latency_cycles=self.config.dram_latency_cycles,
@@ -154,10 +168,10 @@ class LockstepCase:
         at = output_bytes(self.config, descriptor)
         cycles = np.array(rtl.written_at)[at // beat_bytes]
         m, n = min(wrong.tolist(), key=lambda index: int(cycles[tuple(index)]))
-        lane = int(at[m, n] % beat_bytes) * 8
+        lane, bits = int(at[m, n] % beat_bytes) * 8, self.config.spec.output_bits
         return WrongValues(
             cycle=int(cycles[m, n]),
-            signal=f"write.payload.data[{lane}:{lane + 16}] (output m={m}, n={n})",
+            signal=f"write.payload.data[{lane}:{lane + bits}] (output m={m}, n={n})",
             rtl=int(got[m, n]),
             expected=int(want[m, n]),
             count=len(wrong),
@@ -171,8 +185,8 @@ class LockstepCase:
             if tile.written < 0:
                 continue
             part = written_at[tile.n : tile.n + d.tile_n, tile.m : tile.m + d.tile_m]
-            # One past the last row's read; the beat leaves two cycles after the read.
-            seen, right = int(part.max()), tile.written + 1
+            # One past the last row's read; the beat leaves two cycles or more after the read.
+            seen, right = int(part.max()), tile.written + 1 + self.config.spec.output_cycles
             if seen != right:
                 return LateWrite(what="last beat of an output tile", rtl=seen, expected=right)
         return None
@@ -197,6 +211,24 @@ def lut_format(config: GemmEngineConfig, gemm: Gemm) -> LutFormat:
         table=config.table,
         additions="pairs" if config.spec.unit == "add" else "ascending",
     )
+
+
+def linear_reference(
+    operands: GemmOperands, *, output_shift: int, bias_shift: int, gelu: bool
+) -> NDArray[np.int32]:
+    """The linear unit's results, with formats whose points lie as the shifts say: int32 (m, n)."""
+    bias = operands.bias if operands.bias is not None else np.zeros(len(operands.weights), np.int64)
+
+    def form(fraction_bits: int) -> FixedFormat:
+        return FixedFormat(name="of shifts", bits=16, integer_bits=16 - fraction_bits)
+
+    layer = FixedLinear(
+        operands.weights.astype(np.int64),
+        bias,
+        weight_format=form(output_shift),
+        bias_format=form(FEATURE.fraction_bits + output_shift - bias_shift),
+    )
+    return fixed_linear(operands.activations.astype(np.int64), layer, gelu=gelu).astype(np.int32)
 
 
 def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> GemmOperands:
@@ -232,8 +264,8 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
         return rng.choice(np.setdiff1d(np.arange(256), _FP8_SPECIAL), size=shape).astype(np.uint8)
 
     groups = -(-gemm.k // gemm.group)
-    activations: NDArray[np.int8] | NDArray[np.int16] | NDArray[np.uint16] | NDArray[np.uint8]
-    weights: NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.uint8]
+    activations: NDArray[Any]
+    weights: NDArray[Any]
     if spec.floating and spec.activation_bits == 8:
         activations = draw_fp8((gemm.m, gemm.k))
     elif spec.floating:
@@ -241,8 +273,7 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
     else:
         most = 1 << (spec.activation_bits - 1)
         integers = draw(-most, most - 1, (gemm.m, gemm.k))
-        wide = spec.activation_bits == 16
-        activations = integers.astype(np.int16) if wide else integers.astype(np.int8)
+        activations = integers.astype({16: "i2", 32: "i4"}.get(spec.activation_bits, "i1"))
     if gemm.weight_format == "fp16":
         weights = draw_fp16((gemm.n, gemm.k))
     else:
@@ -255,16 +286,25 @@ def random_operands(rng: np.random.Generator, spec: CoreSpec, gemm: Gemm) -> Gem
         if spec.bit_serial:
             codes = draw(0, (1 << gemm.weight_bits) - 1, (gemm.n, gemm.k))
             weights = codes.astype(np.uint8)
+        elif spec.biased:
+            weights = draw(-(1 << 15), (1 << 15) - 1, (gemm.n, gemm.k)).astype(np.int16)
         else:
             weights = draw(*ranges[gemm.weight_format], (gemm.n, gemm.k)).astype(np.int8)
-    scale = zero = None
-    if gemm.scaled:
+    scale = zero = bias = None
+    if gemm.weight_format == "int16_bias":
+        bias = draw(-(1 << 15), (1 << 15) - 1, (gemm.n, 1))[:, 0]
+    elif gemm.scaled:
         scale = draw(0, 4095, (gemm.n, groups))
         zero = np.zeros_like(scale)
         if gemm.weight_format in ("uint4_zero", "zero_point"):
             zero = draw(0, (1 << gemm.weight_bits) - 1, (gemm.n, groups))
     return GemmOperands(
-        activations=activations, weights=weights, scale=scale, zero=zero, group=gemm.group
+        activations=activations,
+        weights=weights,
+        scale=scale,
+        zero=zero,
+        group=gemm.group,
+        bias=bias,
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from dovetail.arch.cores import CORES, LUT_CORES, MAX_WEIGHT_BITS, MIXPE_CORES, Core
-from dovetail.arch.engine import LEAST_LUT_K, MOST_LUT_K, SCALE_BITS, GemmEngineConfig
+from dovetail.arch.cores import CORES, LUT_CORES, M3VIT_CORES, MAX_WEIGHT_BITS, MIXPE_CORES, Core
+from dovetail.arch.engine import LEAST_LUT_K, SCALE_BITS, GemmEngineConfig
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, LoopOrder, TileMapping, mapping_problem
 from dovetail.lockstep.case import LockstepCase, random_operands
 from dovetail.sim.mapping import best_mapping
@@ -56,6 +56,11 @@ def random_lut_engine(index: int) -> GemmEngineConfig:
     return _random_engine(index, tuple(LUT_CORES))
 
 
+def random_linear_engine(index: int) -> GemmEngineConfig:
+    """Engine number ``index`` of M3ViT's linear layers, as :func:`random_engine`."""
+    return _random_engine(index, tuple(M3VIT_CORES))
+
+
 def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
     rng = np.random.default_rng([index, 1])
     # Each core walks through all sizes of its own.
@@ -65,10 +70,10 @@ def _random_engine(index: int, cores: Sequence[Core]) -> GemmEngineConfig:
     rows, cols = _ROWS[turn % len(_ROWS)], _COLS[turn % len(_COLS)]
     lut_k = 1
     if spec.broadcast:
-        lut_k = LEAST_LUT_K + (turn + index) % (MOST_LUT_K - LEAST_LUT_K + 1)
+        lut_k = LEAST_LUT_K + (turn + index) % (spec.most_lut_k - LEAST_LUT_K + 1)
         # Tables double with each k, and adders of FP16 are large; larger arrays only take longer to
         # build.
-        most = _MOST_SUMS >> lut_k
+        most = _MOST_SUMS >> min(lut_k, 8)
         if spec.floating:
             rows, most = min(rows, max(1, _MOST_FLOAT_SUMS >> lut_k)), 8
         while rows * cols > max(4, most):
@@ -120,6 +125,8 @@ def random_case(config: GemmEngineConfig, seed: int, *, repeat: str) -> Lockstep
         gap_seed=seed,
         repeat=repeat,
     )
+    if config.spec.biased:
+        case = replace(case, bias_shift=int(rng.integers(0, 32)), gelu=bool(rng.integers(0, 2)))
     return case.with_latency(latency)
 
 
@@ -127,6 +134,8 @@ def _random_output_shift(rng: np.random.Generator, config: GemmEngineConfig, gem
     """From always saturated to nearly always zero."""
     if config.spec.floating:
         return int(rng.integers(0, 40))
+    if config.spec.biased:
+        return int(rng.choice([0, 2, 14, 16]))
     scale_bits = SCALE_BITS if gemm.scaled else 0
     zero_bits = int(gemm.weight_format in ("uint4_zero", "zero_point"))
     products = config.spec.activation_bits + gemm.weight_bits + scale_bits + zero_bits - 2

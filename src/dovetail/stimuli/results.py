@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dovetail.arch.engine import OUTPUT_BITS
+from dovetail.arch.cores import OUTPUT_BITS
 from dovetail.models.mpgemm import accumulate_after_group, dequantize_after_group, round_outputs
 from dovetail.rtl.stimulus import Stimulus
 from dovetail.stimuli.ports import Raw

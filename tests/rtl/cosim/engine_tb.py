@@ -7,7 +7,6 @@ handshake means the same thing in every simulator and in the stream rules.
 import os
 import random
 from collections import deque
-from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -16,12 +15,12 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, ReadOnly, with_timeout
 
-from dovetail.arch.descriptor import Descriptor, describe
+from dovetail.arch.descriptor import Descriptor, describe, registers
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.models.gemm_layout import output_beats, output_bytes, pack_operands, unpack_outputs
 from dovetail.models.mpgemm import GemmOperands, mpgemm_after_group, mpgemm_before_loop
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, DESCRIPTOR
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, descriptor_layout
 from dovetail.tests.rtl.cosim.engines import ENGINES
 
 CONFIG: GemmEngineConfig = ENGINES[os.environ["ENGINE"]]
@@ -180,9 +179,10 @@ async def run(dut: Any, seed: int, weight_format: str, *, patient: bool) -> None
         cocotb.start_soon(memory.answer(read, rngs[1])),
         cocotb.start_soon(memory.take_results(write, rngs[2], patient)),
     ]
-    registers = DESCRIPTOR.const(asdict(descriptor)).as_value().value
+    layout = descriptor_layout(CONFIG)
+    word = layout.const(registers(CONFIG, descriptor)).as_value().value
     assert int(dut.busy.value) == 0
-    await send(start, registers, rngs[3])
+    await send(start, word, rngs[3])
     assert int(dut.busy.value) == 1
     while int(dut.busy.value):
         assert int(start.ready.value) == 0, "start is accepted while a GEMM runs"

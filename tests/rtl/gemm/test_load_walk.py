@@ -1,11 +1,11 @@
 """rtl/gemm/load_walk.py against three plain loops."""
 
 import random
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from dovetail.arch.descriptor import registers
 from dovetail.rtl.gemm.load_walk import LoadWalk, Operand
 from dovetail.tests.rtl.gemm.nest import Problem, problems
 from dovetail.tests.rtl.simulation import simulate
@@ -58,7 +58,7 @@ def test_walks_blocks_like_nested_loops(problem: Problem) -> None:
     async def check(ctx: Any) -> None:
         assert ctx.get(dut.valid) == 0
         for _ in range(2):
-            ctx.set(dut.descriptor, asdict(problem.descriptor))
+            ctx.set(dut.descriptor, registers(problem.config, problem.descriptor))
             ctx.set(dut.start, 1)
             await ctx.tick()
             ctx.set(dut.start, 0)

@@ -1,11 +1,11 @@
 """rtl/gemm/tile_loop.py against three plain loops."""
 
 import random
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from dovetail.arch.descriptor import registers
 from dovetail.rtl.gemm.tile_loop import TileLoop
 from dovetail.tests.rtl.gemm.nest import Problem, Tile, problems
 from dovetail.tests.rtl.simulation import simulate
@@ -63,7 +63,7 @@ def expected(problem: Problem) -> list[dict[str, int]]:
 
 async def walk(ctx: Any, dut: Any, problem: Problem, values: list[dict[str, int]]) -> None:
     rng = random.Random(len(values))
-    ctx.set(dut.descriptor, asdict(problem.descriptor))
+    ctx.set(dut.descriptor, registers(problem.config, problem.descriptor))
     ctx.set(dut.start, 1)
     await ctx.tick()
     ctx.set(dut.start, 0)
