@@ -11,7 +11,24 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.rtl.m3vit.gate import choice
 
-__all__ = ["ExpertQueues"]
+__all__ = ["ExpertQueues", "lookup"]
+
+
+def lookup(experts: int, tokens: int) -> wiring.Signature:
+    """The question which token stands in a ``place`` of an expert's queue, and with what score.
+
+    The answer comes one cycle after ``enable`` and stays until the next.
+    """
+    entry = choice(experts, tokens)
+    return wiring.Signature(
+        {
+            "enable": Out(1),
+            "expert": Out(entry["expert"].shape),
+            "place": Out(range(max(2, tokens))),
+            "token": In(entry["token"].shape),
+            "score": In(entry["score"].shape),
+        }
+    )
 
 
 class ExpertQueues(wiring.Component):
@@ -20,9 +37,8 @@ class ExpertQueues(wiring.Component):
     The metaqueue is not stored: the experts that have tokens are found by their lengths, in
     ascending order, so an empty one costs no cycle.
 
-    :Latency: a choice counts in the cycle after ``push``; ``token`` and ``score`` come one cycle
-        after ``expert`` and ``place``.
-    :Throughput: one choice in and one entry out per cycle.
+    :Latency: a choice counts in the cycle after ``push``; a lookup is answered in the next cycle.
+    :Throughput: one choice in and one entry out at each port per cycle.
     :Ready path: none.
     :Reference: :meth:`dovetail.models.m3vit.routing.Routing.queue`.
 
@@ -37,10 +53,8 @@ class ExpertQueues(wiring.Component):
         Empty all queues.
     push : unsigned(1)
     i : choice(experts, tokens)
-    expert, place : In
-        Entry to be read.
-    token, score : Out
-        That entry.
+    gather, scatter : In(lookup(experts, tokens))
+        Two independent ports to read entries: for what a token goes into, and what comes out.
     least : unsigned
         Look for an expert from this one on.
     found : unsigned(1)
@@ -59,10 +73,8 @@ class ExpertQueues(wiring.Component):
                 "clear": In(1),
                 "push": In(1),
                 "i": In(self._choice),
-                "expert": In(expert),
-                "place": In(range(max(2, tokens))),
-                "token": Out(self._choice["token"].shape),
-                "score": Out(self._choice["score"].shape),
+                "gather": In(lookup(experts, tokens)),
+                "scatter": In(lookup(experts, tokens)),
                 "least": In(range(experts + 1)),
                 "found": Out(1),
                 "next_expert": Out(expert),
@@ -78,7 +90,15 @@ class ExpertQueues(wiring.Component):
         m.submodules.entries = entries = memory.Memory(
             shape=stored, depth=self._experts * room, init=[]
         )
-        write, read = entries.write_port(), entries.read_port()
+        write = entries.write_port()
+        for port in (self.gather, self.scatter):
+            read = entries.read_port()
+            m.d.comb += [
+                read.en.eq(port.enable),
+                read.addr.eq(port.expert * room + port.place),
+                port.token.eq(read.data.token),
+                port.score.eq(read.data.score),
+            ]
         lengths = [
             Signal(range(self._tokens + 1), name=f"length_{expert}")
             for expert in range(self._experts)
@@ -89,9 +109,6 @@ class ExpertQueues(wiring.Component):
             write.data.token.eq(self.i.token),
             write.data.score.eq(self.i.score),
             write.en.eq(self.push),
-            read.addr.eq(self.expert * room + self.place),
-            self.token.eq(read.data.token),
-            self.score.eq(read.data.score),
         ]
         for expert, signal in enumerate(lengths):
             with m.If(self.clear):

@@ -56,11 +56,20 @@ def test_sorts_tokens_by_expert(routing: Routing) -> None:
                 tokens, scores = routing.queue(expert)
                 assert length == len(tokens)
                 for place in range(length):
-                    ctx.set(dut.expert, expert)
-                    ctx.set(dut.place, place)
+                    # Both ports at once, from opposite ends; without enable an answer stays.
+                    ports = {dut.gather: place, dut.scatter: length - 1 - place}
+                    for port, asked in ports.items():
+                        ctx.set(port.enable, 1)
+                        ctx.set(port.expert, expert)
+                        ctx.set(port.place, asked)
                     await ctx.tick()
-                    assert ctx.get(dut.token) == tokens[place]
-                    assert ctx.get(dut.score) == int(scores[place] * 2**22) - again
+                    for port in ports:
+                        ctx.set(port.enable, 0)
+                        ctx.set(port.place, 0)
+                    await ctx.tick()
+                    for port, asked in ports.items():
+                        assert ctx.get(port.token) == tokens[asked]
+                        assert ctx.get(port.score) == int(scores[asked] * 2**22) - again
                 met.append(expert)
                 least = expert + 1
                 ctx.set(dut.least, least)
