@@ -1,17 +1,22 @@
-// Runs GEMM cases on a verilated engine: a DRAM model around its three streams, one process for
-// many cases.  Started by rtl/verilator.py, which defines the COUNTERS list and the port width.
+// Runs cases on a verilated engine: a DRAM model around its read ports and its write port, one
+// process for many cases.  Started by rtl/verilator.py, which defines the lists COUNTERS and PORTS.
 //
 // Verilator writes a double underscore in a port name as ___05F.
+//
+// All ports reach one memory.  A command reads what was written in the cycles before it was accepted;
+// with gaps some commands also see what is written until their data leave, so that an engine that
+// writes what is still to be read is found out.
 //
 // Case file, little-endian 32-bit words:
 //   cases, beat_bytes, descriptor_words
 //   per case: latency, gap_seed, gap_256 (chance of a gap or of back-pressure, in 1/256),
 //             max_cycles, read_beats, write_base, write_beats, first and last cycle of the waveform
-//             (last before first: none), descriptor, memory image
+//             (last before first: none), descriptor, memory image of read_beats
 // Result file: per case: status (0 done, 1 time-out, 2 bad address, 3 beats left over), 64-bit
 //   cycles, 64-bit counters, written beats, and the 32-bit cycle at which each was written (0 =
 //   never).
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -20,6 +25,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "Vengine.h"
@@ -81,6 +87,13 @@ struct Burst {
   uint64_t ready;  // first cycle in which its first beat may be valid
   uint32_t beat;
   uint32_t left;
+  std::vector<uint8_t> data;  // as the command saw it; empty: as it is when it leaves
+  size_t at;                  // next byte of data
+};
+
+struct ReadPort {
+  std::deque<Burst> bursts;
+  bool valid = false;
 };
 
 }  // namespace
@@ -119,8 +132,11 @@ int main(int argc, char** argv) {
   };
 
   top->start___05Fvalid = 0;
-  top->read___05Fvalid = 0;
-  top->command___05Fready = 0;
+#define PORT(command, read)          \
+  top->read##___05Fvalid = 0;        \
+  top->command##___05Fready = 0;
+  PORTS
+#undef PORT
   top->write___05Fready = 0;
   top->rst = 1;
   for (int i = 0; i < 4; ++i) half(i & 1);
@@ -142,70 +158,100 @@ int main(int argc, char** argv) {
     const uint32_t waves_from = read_word(in), waves_to = read_word(in);
     std::vector<uint32_t> descriptor(descriptor_words);
     for (auto& word : descriptor) word = read_word(in);
-    std::vector<uint8_t> memory(size_t(read_beats) * beat_bytes);
-    if (!memory.empty() && fread(memory.data(), 1, memory.size(), in) != memory.size()) {
+    const uint64_t beats = std::max<uint64_t>(read_beats, uint64_t(write_base) + write_beats);
+    std::vector<uint8_t> memory(beats * beat_bytes);
+    const size_t image = size_t(read_beats) * beat_bytes;
+    if (image && fread(memory.data(), 1, image, in) != image) {
       fprintf(stderr, "case file is truncated\n");
       return 3;
     }
-    std::vector<uint8_t> written(size_t(write_beats) * beat_bytes);
     std::vector<uint32_t> when(write_beats);
 
-    std::deque<Burst> bursts;
+#define PORT(command, read) ReadPort port_##read;
+    PORTS
+#undef PORT
     put(top->start___05Fpayload, descriptor.data(), descriptor_words);
     uint64_t started = 0, last_write = 0;
     uint32_t status = 1;
     bool running = false;
-    bool read_valid = false;
+    // A beat that the memory offers stays until it is taken.
+    auto offer = [&](ReadPort& port, auto& payload, uint64_t cycle) {
+      if (port.valid || port.bursts.empty() || port.bursts.front().ready > cycle) return;
+      if (gap && random.chance(gap)) return;
+      port.valid = true;
+      const Burst& burst = port.bursts.front();
+      const uint8_t* data = burst.data.empty() ? &memory[size_t(burst.beat) * beat_bytes]
+                                               : &burst.data[burst.at];
+      std::memset(scratch.data(), 0, scratch.size() * 4);
+      std::memcpy(scratch.data(), data, beat_bytes);
+      put(payload, scratch.data(), beat_words);
+    };
+    auto take = [&](ReadPort& port) {
+      port.valid = false;
+      Burst& burst = port.bursts.front();
+      ++burst.beat;
+      burst.at += beat_bytes;
+      if (--burst.left == 0) port.bursts.pop_front();
+    };
+    // False where the address is outside the image.
+    auto open = [&](ReadPort& port, uint32_t beat, uint32_t count, uint64_t cycle) {
+      if (!count || beat >= read_beats || count > read_beats - beat) return false;
+      Burst burst{cycle + latency, beat, count, {}, 0};
+      if (!gap || !random.chance(128)) {
+        const uint8_t* first = &memory[size_t(beat) * beat_bytes];
+        burst.data.assign(first, first + size_t(count) * beat_bytes);
+      }
+      port.bursts.push_back(std::move(burst));
+      return true;
+    };
     for (uint64_t cycle = 0; cycle < max_cycles; ++cycle) {
       dump = waves_from <= cycle && cycle <= waves_to;
       top->start___05Fvalid = !running;
-      if (!read_valid && !bursts.empty() && bursts.front().ready <= cycle) {
-        read_valid = !gap || !random.chance(gap);
-        if (read_valid) {
-          const size_t at = size_t(bursts.front().beat) * beat_bytes;
-          std::memset(scratch.data(), 0, scratch.size() * 4);
-          std::memcpy(scratch.data(), memory.data() + at, beat_bytes);
-          put(top->read___05Fpayload, scratch.data(), beat_words);
-        }
-      }
-      top->read___05Fvalid = read_valid;
-      top->command___05Fready = !gap || !random.chance(gap);
+#define PORT(command, read)                             \
+  offer(port_##read, top->read##___05Fpayload, cycle);  \
+  top->read##___05Fvalid = port_##read.valid;           \
+  top->command##___05Fready = !gap || !random.chance(gap);
+      PORTS
+#undef PORT
       top->write___05Fready = !gap || !random.chance(gap);
       half(0);
       const bool accepted = top->start___05Fvalid && top->start___05Fready;
       if (accepted) started = cycle;
-      if (top->read___05Fvalid && top->read___05Fready) {
-        read_valid = false;
-        Burst& burst = bursts.front();
-        ++burst.beat;
-        if (--burst.left == 0) bursts.pop_front();
-      }
-      if (top->command___05Fvalid && top->command___05Fready) {
-        const uint64_t command = uint64_t(get(top->command___05Fpayload, 0)) |
-                                 uint64_t(get(top->command___05Fpayload, 1)) << 32;
-        const uint32_t beat = uint32_t(command), beats = uint32_t(command >> 32);
-        if (!beats || beat >= read_beats || beats > read_beats - beat) {
-          status = 2;
-          break;
-        }
-        bursts.push_back({cycle + latency, beat, beats});
-      }
+      bool outside = false;
+#define PORT(command, read)                                                              \
+  if (top->read##___05Fvalid && top->read##___05Fready) take(port_##read);               \
+  if (top->command##___05Fvalid && top->command##___05Fready) {                          \
+    const auto& payload = top->command##___05Fpayload;                                   \
+    if (!open(port_##read, get(payload, 0), get(payload, 1), cycle)) outside = true;     \
+  }
+      PORTS
+#undef PORT
       if (top->write___05Fvalid && top->write___05Fready) {
         const uint32_t beat = get(top->write___05Fpayload, 0) - write_base;
-        if (beat >= write_beats) {
-          status = 2;
-          break;
+        if (beat < write_beats) {
+          for (uint32_t i = 0; i < beat_words; ++i) {
+            scratch[i] = get(top->write___05Fpayload, i + 1);
+          }
+          std::memcpy(&memory[(uint64_t(write_base) + beat) * beat_bytes], scratch.data(), beat_bytes);
+          last_write = cycle;
+          when[beat] = uint32_t(cycle - started);
+        } else {
+          outside = true;
         }
-        for (uint32_t i = 0; i < beat_words; ++i) scratch[i] = get(top->write___05Fpayload, i + 1);
-        std::memcpy(written.data() + size_t(beat) * beat_bytes, scratch.data(), beat_bytes);
-        last_write = cycle;
-        when[beat] = uint32_t(cycle - started);
+      }
+      if (outside) {
+        status = 2;
+        break;
       }
       const bool was_busy = top->busy;
       half(1);
       if (accepted) running = true;
       if (running && was_busy && !top->busy) {
-        status = bursts.empty() ? 0 : 3;
+        status = 0;
+#define PORT(command, read) \
+  if (!port_##read.bursts.empty()) status = 3;
+        PORTS
+#undef PORT
         break;
       }
     }
@@ -222,7 +268,7 @@ int main(int argc, char** argv) {
   }
     COUNTERS
 #undef COUNTER
-    fwrite(written.data(), 1, written.size(), out);
+    fwrite(memory.data() + size_t(write_base) * beat_bytes, 1, size_t(write_beats) * beat_bytes, out);
     fwrite(when.data(), 4, when.size(), out);
     fflush(out);
     if (status) break;  // the engine is stuck: further cases would say nothing

@@ -36,19 +36,23 @@ class EngineRtl:
     Attributes
     ----------
     verilog : str
-        Top module ``engine``, with the ports of :class:`dovetail.rtl.gemm.engine.GemmEngine`.
+        Top module ``engine``, with ``start``, ``write``, ``busy`` and counters as
+        :class:`dovetail.rtl.gemm.engine.GemmEngine` has them, and ``read_ports``.
     descriptor : data.StructLayout
         Of its run-time registers.
     port_bits : int
         One beat of read or write data.
     events : tuple of Event
         Its counters.
+    read_ports : tuple of (str, str)
+        Names of the streams of commands and of their data.
     """
 
     verilog: str
     descriptor: Any
     port_bits: int
     events: tuple[Event, ...]
+    read_ports: tuple[tuple[str, str], ...] = (("command", "read"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +64,9 @@ class Case:
     descriptor : dict of str to int
         Its run-time registers, such as the fields of :class:`dovetail.arch.descriptor.Descriptor`.
     memory : bytes
-        Operands from beat 0 on, whole beats.
-    output_beats : int
-        Beats of results from ``output_address`` on.
+        What can be read, from beat 0 on, whole beats.
+    output_address, output_beats : int
+        Beats that can be written; they may lie in ``memory``.
     latency_cycles : int
         From a read command to its first beat.
     gap_256, gap_seed : int
@@ -75,6 +79,7 @@ class Case:
 
     descriptor: dict[str, int]
     memory: bytes
+    output_address: int
     output_beats: int
     latency_cycles: int
     max_cycles: int
@@ -96,9 +101,9 @@ class CaseResult:
     events : dict of Event to int
         The RTL's counters.
     output : bytes
-        Result beats.
+        What is in those beats in the end.
     written_at : tuple of int
-        Cycle after start in which each result beat was written; 0 for never.
+        Cycle after start in which each of them was written last; 0 for never.
     """
 
     problem: str | None
@@ -157,7 +162,7 @@ class Build:
                             case.gap_256,
                             case.max_cycles,
                             len(case.memory) // beat_bytes,
-                            case.descriptor["output_address"],
+                            case.output_address,
                             case.output_beats,
                             *case.waves,
                         )
@@ -237,11 +242,14 @@ def build_engine(engine: EngineRtl, *, traced: bool = False) -> Build:
             top="engine",
             executable="engine",
             folder=folder,
-            defines={"COUNTERS": " ".join(f"COUNTER({event})" for event in engine.events)},
+            defines={
+                "COUNTERS": " ".join(f"COUNTER({event})" for event in engine.events),
+                "PORTS": " ".join(f"PORT({command},{read})" for command, read in engine.read_ports),
+            },
             options=("--output-split", "0", "--x-initial", "fast"),
             traced=traced,
         )
         return ("engine", "engine.v")
 
-    folder, found = cached("engines", (text, harness, str(traced)), make)
+    folder, found = cached("engines", (text, harness, str(engine.read_ports), str(traced)), make)
     return Build(engine, folder / "engine", folder.name, found)

@@ -68,6 +68,7 @@ def case(*, read: int, write: int, at: int = 0, latency: int = 5, memory: int = 
     return Case(
         descriptor=descriptor,
         memory=bytes(range(1, 1 + memory * BEAT_BYTES)),
+        output_address=100,
         output_beats=8,
         latency_cycles=latency,
         max_cycles=400,

@@ -135,6 +135,7 @@ class LockstepCase:
         return Case(
             descriptor=registers(self.config, descriptor),
             memory=pack_operands(self.operands, self.config, descriptor).tobytes(),
+            output_address=descriptor.output_address,
             output_beats=output_beats(descriptor),
             latency_cycles=self.config.dram_latency_cycles,
             max_cycles=patience * cycles + 1000,

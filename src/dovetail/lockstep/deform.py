@@ -95,6 +95,7 @@ class DeformCase:
         return Case(
             descriptor=asdict(d),
             memory=pack_operands(self.call, self.operands, self.config).tobytes(),
+            output_address=d.output_address,
             output_beats=d.output_beats,
             latency_cycles=self.config.dram_latency_cycles,
             max_cycles=patience * cycles + 1000,
