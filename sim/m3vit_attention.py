@@ -114,7 +114,7 @@ def score_times(
     return ScoreTimes(
         *scores(
             _walk(design, tokens),
-            _intervals(query=query, key=key, score=score, row=row),
+            _ports(query=query, key=key, score=score, row=row),
             np.array([design.score_cycles, design.row_cycles]),
             np.array([design.score_queue, design.row_queue]),
         )
@@ -141,8 +141,8 @@ def value_times(
         Least cycles from a transfer of that port to its next one.
     """
     _check_tokens(design, tokens)
-    ports = _intervals(score=score, row=row, value=value, output=output)
-    ports[0] = max(score, design.turns)  # the slots' turns at the exponential
+    ports = _ports(score=score, row=row, value=value, output=output)
+    ports[0, 0] = max(score, design.turns)  # the slots' turns at the exponential
     return ValueTimes(
         *values(
             _walk(design, tokens),
@@ -161,6 +161,7 @@ def block_times(
     key: int = 1,
     value: int = 1,
     output: int = 1,
+    first: int = 0,
 ) -> BlockTimes:
     """Simulate both units, scores between them on chip, with ports as of :func:`score_times`.
 
@@ -171,12 +172,18 @@ def block_times(
         From 1 to ``design.max_tokens``.
     query, key, value, output : int
         Least cycles from a transfer of that port to its next one.
+    first : int
+        First cycle in which queries, keys and values are there.
     """
     _check_tokens(design, tokens)
+    if first < 0:
+        raise ShapeError(f"first={first} must be 0 or more; raise it")
+    ports = _ports(query=query, key=key, value=value, output=output)
+    ports[:3, 1] = first
     return BlockTimes(
         *block(
             _walk(design, tokens),
-            _intervals(query=query, key=key, value=value, output=output),
+            ports,
             np.array(
                 [
                     design.score_cycles,
@@ -204,11 +211,12 @@ def _walk(design: AttentionDesign, tokens: int) -> Cycles:
     return np.array([tokens, design.parallel, design.heads, design.head_beats, steps])
 
 
-def _intervals(**ports: int) -> Cycles:
+def _ports(**ports: int) -> Cycles:
+    """Least cycles from a transfer to the next, and the first cycle, of each port."""
     for port, cycles in ports.items():
         if cycles < 1:
             raise ShapeError(f"{port}={cycles} must be at least 1 cycle a transfer; raise it")
-    return np.array(list(ports.values()))
+    return np.array([(cycles, 0) for cycles in ports.values()])
 
 
 def _check_tokens(design: AttentionDesign, tokens: int) -> None:

@@ -27,8 +27,15 @@ def _room(cycles: Cycles, number: int, depth: int) -> int:
 
 @njit(cache=True, error_model="numpy")
 def _next(cycles: Cycles, number: int, interval: int) -> int:
-    """First cycle in which a port of that interval is willing once more."""
+    """First cycle that is so much later than the one before; 0 at first."""
     return cycles[number - 1] + interval if number else 0
+
+
+@njit(cache=True, error_model="numpy")
+def _willing(cycles: Cycles, number: int, port: Cycles) -> int:
+    """First cycle in which a port is willing once more, or at all."""
+    cycle: int = cycles[number - 1] + port[0] if number else port[1]
+    return cycle
 
 
 @njit(cache=True, error_model="numpy")
@@ -39,15 +46,15 @@ def _keys(
     first_key: int,
     head_beats: int,
     begins: bool,
-    intervals: Cycles,
+    ports: Cycles,
     room: int,
 ) -> int:
     """Take a head's beats, its last one from ``room`` on; the cycle of that one."""
     now = 0
     for place in range(head_beats):
-        now = _next(key, first_key + place, intervals[1])
+        now = _willing(key, first_key + place, ports[1])
         if begins:
-            now = max(now, _next(query, first_query + place, intervals[0]))
+            now = max(now, _willing(query, first_query + place, ports[0]))
         if place == head_beats - 1:
             now = max(now, room)
         key[first_key + place] = now
@@ -64,7 +71,7 @@ def _values(
     first_output: int,
     head_beats: int,
     ends: bool,
-    intervals: Cycles,
+    ports: Cycles,
     ready: int,
     latency: int,
     depth: int,
@@ -72,18 +79,18 @@ def _values(
     """Take a head's beats from ``ready`` on, and give its outputs; the cycle of the last beat."""
     now = 0
     for place in range(head_beats):
-        now = max(ready, _next(value, first_value + place, intervals[0]))
+        now = max(ready, _willing(value, first_value + place, ports[0]))
         if ends:
             given = first_output + place
             now = max(now, _room(output, given, depth))
-            output[given] = max(_next(output, given, intervals[1]), now + latency)
+            output[given] = max(_willing(output, given, ports[1]), now + latency)
         value[first_value + place] = now
     return now
 
 
 @njit(cache=True, error_model="numpy")
 def scores(
-    walk: Cycles, intervals: Cycles, latencies: Cycles, depths: Cycles
+    walk: Cycles, ports: Cycles, latencies: Cycles, depths: Cycles
 ) -> tuple[Cycles, Cycles, Cycles, Cycles]:
     """Cycles of all transfers of the QK^T unit.
 
@@ -91,8 +98,9 @@ def scores(
     ----------
     walk : int64
         tokens, slots, heads, beats of a head, steps.
-    intervals : int64
-        Of the ports of queries, keys, scores and rows.
+    ports : int64, shape (4, 2)
+        Least cycles from one transfer to the next, and first cycle in which it is willing, of the
+        ports of queries, keys, scores and rows.
     latencies, depths : int64
         To scores and to rows, and of their queues.
 
@@ -116,11 +124,11 @@ def scores(
                 room = max(room, _room(row, n_row, depths[1]))
             first_query = (begun * heads + head) * head_beats
             first_key = n_score * head_beats
-            now = _keys(query, key, first_query, first_key, head_beats, begins, intervals, room)
-            score[n_score] = max(_next(score, n_score, intervals[2]), now + latencies[0])
+            now = _keys(query, key, first_query, first_key, head_beats, begins, ports, room)
+            score[n_score] = max(_willing(score, n_score, ports[2]), now + latencies[0])
             n_score += 1
             if ends:
-                row[n_row] = max(_next(row, n_row, intervals[3]), now + latencies[1])
+                row[n_row] = max(_willing(row, n_row, ports[3]), now + latencies[1])
                 n_row += 1
         begun += begins
         ended += ends
@@ -129,7 +137,7 @@ def scores(
 
 @njit(cache=True, error_model="numpy")
 def values(
-    walk: Cycles, intervals: Cycles, latencies: Cycles, depths: Cycles
+    walk: Cycles, ports: Cycles, latencies: Cycles, depths: Cycles
 ) -> tuple[Cycles, Cycles, Cycles, Cycles]:
     """Cycles of all transfers of the M'V unit.
 
@@ -137,8 +145,9 @@ def values(
     ----------
     walk : int64
         tokens, slots, heads, beats of a head, steps.
-    intervals : int64
-        Of the ports of scores (of the unit behind it, where that is slower), rows, values, outputs.
+    ports : int64, shape (4, 2)
+        As of :func:`scores`, of scores (of the unit behind it, where that is slower), rows, values,
+        outputs.
     latencies, depths : int64
         To probabilities and to outputs, and of their queues.
 
@@ -158,9 +167,9 @@ def values(
         begins = begun < tokens and step == _begin(begun, tokens, parallel)
         ends = step == _begin(ended, tokens, parallel) + tokens - 1
         for _ in range(heads):
-            now = max(_next(score, n_score, intervals[0]), _room(used, n_score, depths[0]))
+            now = max(_willing(score, n_score, ports[0]), _room(used, n_score, depths[0]))
             if begins:
-                now = max(now, _next(row, n_row, intervals[1]))
+                now = max(now, _willing(row, n_row, ports[1]))
                 row[n_row] = now
                 n_row += 1
             score[n_score] = now
@@ -171,7 +180,7 @@ def values(
                 n_output,
                 head_beats,
                 ends,
-                intervals[2:],
+                ports[2:],
                 now + latencies[0],
                 latencies[1],
                 depths[1],
@@ -186,7 +195,7 @@ def values(
 
 @njit(cache=True, error_model="numpy")
 def block(
-    walk: Cycles, intervals: Cycles, latencies: Cycles, depths: Cycles, turns: int
+    walk: Cycles, ports: Cycles, latencies: Cycles, depths: Cycles, turns: int
 ) -> tuple[Cycles, Cycles, Cycles, Cycles]:
     """Cycles of all transfers of both units with the store of scores between them.
 
@@ -194,8 +203,8 @@ def block(
     ----------
     walk : int64
         tokens, slots, heads, beats of a head, steps.
-    intervals : int64
-        Of the ports of queries, keys, values and outputs.
+    ports : int64, shape (4, 2)
+        As of :func:`scores`, of queries, keys, values and outputs.
     latencies, depths : int64
         To scores, rows, probabilities and outputs, and of their queues; the last depth is that of
         the store, which holds the scores that the second unit is behind.
@@ -241,7 +250,7 @@ def block(
                     n * head_beats,
                     head_beats,
                     begins,
-                    intervals,
+                    ports,
                     room,
                 )
                 enters[n] = max(
@@ -263,7 +272,7 @@ def block(
                     end_row * head_beats,
                     head_beats,
                     ends,
-                    intervals[2:],
+                    ports[2:],
                     now + latencies[2],
                     latencies[3],
                     depths[3],

@@ -53,10 +53,25 @@ def test_queries_slow_only_the_keys_with_which_they_come() -> None:
     assert times.key[-1] + 1 == 102_168 + 129 * 24 - 33
 
 
+@pytest.mark.parametrize("tokens", [1, 3, 4, 5, 30])
+def test_memory_that_answers_later_shifts_what_it_feeds(tokens: int) -> None:
+    at_once, later = block_times(EDGE_MOE, tokens), block_times(EDGE_MOE, tokens, first=40)
+    assert later.cycles == at_once.cycles + 40
+    for port in ("query", "key", "output"):
+        assert np.array_equal(getattr(later, port), getattr(at_once, port) + 40)
+
+
+def test_values_that_are_there_late_come_as_memory_gives_them() -> None:
+    # After a row, probabilities wait for the first value; then one beat follows the other.
+    late = block_times(EDGE_MOE, 2, first=1000)
+    assert late.query[0] == late.key[0] == 1000
+    assert late.value[0] == 1000 + 24 + 8 - 1 + 47 + 4 + 9 + 4
+
+
 def test_kernel_is_what_it_is_in_python() -> None:
     args = (
         np.array([5, 3, 2, 4, 11]),
-        np.array([2, 1, 5, 40]),
+        np.array([[2, 0], [1, 3], [5, 0], [40, 7]]),
         np.array([6, 50]),
         np.array([2, 13]),
     )
@@ -91,3 +106,5 @@ def test_refuses_tokens_that_do_not_fit_and_ports_without_time() -> None:
         value_times(EDGE_MOE, 0)
     with pytest.raises(ShapeError, match=r"^key=0 must be at least 1 cycle a transfer; raise it$"):
         score_times(EDGE_MOE, 129, key=0)
+    with pytest.raises(ShapeError, match=r"^first=-1 must be 0 or more; raise it$"):
+        block_times(EDGE_MOE, 129, first=-1)
