@@ -46,9 +46,10 @@ class ScatterAdd(wiring.Component):
     value is read before earlier beats are written, so the same address must not come twice
     without ``landed`` between.
 
-    :Latency: 5 cycles from a plain beat to memory's; ``4 + L`` for one that is added, where memory
-        answers after L cycles; and one after the beat before at the earliest.
-    :Throughput: one beat per cycle, where L is below ``depth``.
+    :Latency: from ``i`` to ``o`` :data:`~dovetail.arch.m3vit.scatter.PLAIN_CYCLES` for a plain beat,
+        :func:`~dovetail.arch.m3vit.scatter.add_cycles` for one that is added, where memory answers
+        after a constant time; and one after the beat before at the earliest.
+    :Throughput: one beat per cycle, where memory answers in less than ``depth`` cycles.
     :Ready path: from ``sum_command.ready`` to ``i.ready``.
     :Reference: :func:`dovetail.models.m3vit.fixed_linear.scatter_add`.
 
@@ -73,14 +74,6 @@ class ScatterAdd(wiring.Component):
     added : unsigned(1)
         Memory takes a beat that was added in this cycle.
     """
-
-    plain_cycles = TokenAddress.latency_cycles + 2
-    """From a plain beat at ``i`` to the same at ``o``."""
-
-    @classmethod
-    def add_cycles(cls, dram_latency_cycles: int) -> int:
-        """From a beat that is added, at ``i``, to the same at ``o``."""
-        return TokenAddress.latency_cycles + 1 + dram_latency_cycles
 
     def __init__(
         self, *, experts: int, tokens: int, token_beats: int, port_bits: int, depth: int

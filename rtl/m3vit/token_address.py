@@ -9,6 +9,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.m3vit.scatter import ADDRESS_CYCLES
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
 from dovetail.rtl.m3vit.queues import lookup
 
@@ -43,7 +44,7 @@ class TokenAddress(wiring.Component):
     o : unsigned(32)
     """
 
-    latency_cycles = 3
+    latency_cycles = ADDRESS_CYCLES
 
     def __init__(self, *, experts: int, tokens: int, token_beats: int) -> None:
         self._token_beats = token_beats
