@@ -61,6 +61,10 @@ class Descriptor:
     bias_shift, gelu : int
         Left shift of a bias before it is added, 0 to 31, and whether results pass GELU; only of
         engines whose core adds biases.
+    after_writes, tag : int
+        Read activations only after all results of earlier GEMMs have landed; and what commands and
+        results carry along.  Only of engines that run chains, where results lie row by row:
+        ``output_tile_beats`` is then a whole row, ``output_column_beats`` a block's part of it.
     """
 
     m_blocks: int
@@ -96,6 +100,8 @@ class Descriptor:
     output_address: int
     bias_shift: int = 0
     gelu: int = 0
+    after_writes: int = 0
+    tag: int = 0
 
 
 def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
@@ -107,7 +113,11 @@ def _levels(config: GemmEngineConfig, gemm: Gemm) -> int:
 
 def register_names(config: GemmEngineConfig) -> tuple[str, ...]:
     """Fields of :class:`Descriptor` that the engine of ``config`` has as registers."""
-    absent = () if config.spec.biased else ("bias_shift", "gelu")
+    absent: set[str] = set()
+    if not config.spec.biased:
+        absent |= {"bias_shift", "gelu"}
+    if not config.chained:
+        absent |= {"after_writes", "tag"}
     return tuple(field.name for field in fields(Descriptor) if field.name not in absent)
 
 

@@ -154,6 +154,11 @@ class GemmEngineConfig:
         """Properties of the compute core."""
         return CORES[self.core]
 
+    @property
+    def chained(self) -> bool:
+        """The engine runs chains of GEMMs (:class:`dovetail.arch.chained.ChainedEngineConfig`)."""
+        return False
+
     # scratchpads
 
     @property

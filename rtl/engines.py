@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.cores import Core as CoreName
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.number_formats import float_format
@@ -16,6 +17,7 @@ from dovetail.rtl.floating.dequant_pe import DequantFloatPe
 from dovetail.rtl.floating.group_dequant import FloatGroupDequant
 from dovetail.rtl.floating.pe import FloatGroupSumPe, Fp16Pe
 from dovetail.rtl.gemm.accumulate import Accumulate
+from dovetail.rtl.gemm.chained_engine import ChainedEngine
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.engine import GemmEngine
 from dovetail.rtl.gemm.output import OutputRound
@@ -96,7 +98,7 @@ def compute_core(config: GemmEngineConfig) -> Core:
     return BeforeLoopCore(config, pe=_PES[config.core](config), accumulate=accumulate)
 
 
-def engine(config: GemmEngineConfig) -> GemmEngine:
+def engine(config: GemmEngineConfig) -> GemmEngine | ChainedEngine:
     """The engine of ``config`` with its core."""
     rounding: Any
     if config.spec.biased:
@@ -105,6 +107,8 @@ def engine(config: GemmEngineConfig) -> GemmEngine:
         rounding = FpOutputRound()
     else:
         rounding = OutputRound(bits=config.accumulator_bits)
+    if isinstance(config, ChainedEngineConfig):
+        return ChainedEngine(config, compute_core(config), rounding)
     return GemmEngine(config, compute_core(config), rounding)
 
 

@@ -29,6 +29,8 @@ def engine_timing(config: GemmEngineConfig) -> EngineTiming:
         drain_cycles=config.drain_cycles,
         result_latency=config.result_latency_cycles,
         dram_latency=config.dram_latency_cycles,
+        own_port=0,
+        a_latency=config.dram_latency_cycles,
         group_segments=int(spec.group_segments),
         nibble_passes=int(spec.nibble_passes),
         unscaled_slices=config.weight_slices,

@@ -8,6 +8,10 @@ its times at the start of one iteration of a loop equal those of an earlier iter
 common shift, and the tiles that follow are the same, every later iteration repeats with that shift.
 The kernel compares the times exactly and only then skips; what it skips is proved equal.
 
+In a chain each part goes on with the next GEMM as it can, so the same times are kept from one GEMM
+to the next; what lies between two GEMMs are a part's cycle for its next descriptor, the queues of
+descriptors, and fences.
+
 One file, since Numba's cache does not see an edit of a callee in another one.
 """
 
@@ -29,6 +33,8 @@ class EngineTiming(NamedTuple):
     drain_cycles: int
     result_latency: int
     dram_latency: int
+    own_port: int  # 1: activations have a port of their own, 0: it is that of the weights
+    a_latency: int  # from the command for an activation to its first beat
     group_segments: int  # 1: a segment is a group; 0: a whole k tile
     nibble_passes: int  # 1: INT8 weights take two passes
     unscaled_slices: int  # slices of a weight without group scales; a quantised one has one plane
@@ -132,7 +138,9 @@ _WRITER = 4  # the next output tile can start
 _W_FREE = 5  # the half of the weight buffer that is filled next, then the other one
 _A_FREE = 7
 _O_FREE = 9  # the half of the accumulators
-_STATE = 11
+_A_COMMAND = 11  # as the first two, of the port that activations have of their own
+_A_BUS = 12
+_STATE = 13
 
 _PERIODS = 2  # double buffering makes patterns of one or of two tiles
 
@@ -196,14 +204,16 @@ def _tile(t, r, s, e, m0, n0, g0, a_new, w_new, a_free, w_free, log, index):  # 
         e[_WEIGHT_WRITE] += w_beats
         e[_SCALE_WRITE] += s_beats
         e[_DRAM_READ] += w_beats + s_beats
+    command, bus = (_A_COMMAND, _A_BUS) if t.own_port else (_COMMAND, _BUS)
     if a_new:
         a_beats = m_count * _block_rows(k0, k_count, t.a_slices) * t.a_beats
-        load_a = max(s[_COMMAND], s[_A_FREE])
-        s[_COMMAND] = load_a + m_count
-        s[_BUS] = max(s[_BUS], load_a + t.dram_latency) + a_beats
-        a_ready = s[_BUS]
+        load_a = max(s[command], s[_A_FREE])
+        s[command] = load_a + m_count
+        s[bus] = max(s[bus], load_a + t.a_latency) + a_beats
+        a_ready = s[bus]
         e[_ACTIVATION_WRITE] += a_beats
         e[_DRAM_READ] += a_beats
+    s[_A_COMMAND], s[_A_BUS] = s[command], s[bus]
 
     # Wait for the tile's operands and accumulators, then for the drain chain.
     now = s[_SEQUENCER]
@@ -304,9 +314,10 @@ def _normalise(t, s):  # type: ignore[no-untyped-def]
     """Raise times that lie in the past of what they are compared with; nothing later changes."""
     for place in range(2):
         s[_W_FREE + place] = max(s[_W_FREE + place], s[_COMMAND])
-        s[_A_FREE + place] = max(s[_A_FREE + place], s[_COMMAND])
+        s[_A_FREE + place] = max(s[_A_FREE + place], s[_A_COMMAND])
         s[_O_FREE + place] = max(s[_O_FREE + place], s[_SEQUENCER])
     s[_BUS] = max(s[_BUS], s[_COMMAND] + t.dram_latency)
+    s[_A_BUS] = max(s[_A_BUS], s[_A_COMMAND] + t.a_latency)
     s[_WRITER] = max(s[_WRITER], s[_SEQUENCER] + t.result_latency)
 
 
@@ -388,18 +399,14 @@ def _inner(t, r, s, e, outer0, first_outer, last_outer, skip, log, index):  # ty
 
 
 @njit(cache=True, error_model="numpy")
-def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
-    """Fill the zeroed event vector ``e``: kernel of ``dovetail.sim.gemm_engine.simulate_gemm``."""
+def _gemm(t, r, s, e, skip, log, index):  # type: ignore[no-untyped-def]
+    """All tiles of a GEMM; return the index of the next tile."""
     outer_blocks = r.n_blocks if r.n_outer else r.m_blocks
     outer_tile = r.tile_n if r.n_outer else r.tile_m
     count = (outer_blocks + outer_tile - 1) // outer_tile
-    s = np.zeros(_STATE, dtype=np.int64)
-    # The engine works from the cycle after start on.
-    s[_COMMAND] = s[_SEQUENCER] = s[_WRITER] = 1
     past_s = np.empty((_PERIODS, _STATE), dtype=np.int64)
     past_e = np.empty((_PERIODS, e.shape[0]), dtype=np.int64)
     seen = np.int64(0)
-    index = np.int64(0)  # not a literal, for which Numba would compile a copy of all callees
     o = 0
     while o < count:
         if skip and 1 <= o < count - 1:
@@ -414,6 +421,81 @@ def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
             seen += 1
         index = _inner(t, r, s, e, o * outer_tile, o == 0, o == count - 1, skip, log, index)
         o += 1
+    return index
+
+
+@njit(cache=True, error_model="numpy")
+def run_gemm(t, r, e, skip, log):  # type: ignore[no-untyped-def]
+    """Fill the zeroed event vector ``e``: kernel of ``dovetail.sim.gemm_engine.simulate_gemm``."""
+    s = np.zeros(_STATE, dtype=np.int64)
+    # The engine works from the cycle after start on.
+    s[_COMMAND] = s[_SEQUENCER] = s[_WRITER] = 1
+    # Not a literal, for which Numba would compile a copy of all callees.
+    _gemm(t, r, s, e, skip, log, np.int64(0))
     # The last row is read one cycle before the writer is free, its beat leaves two cycles later.
     e[_CYCLE] = s[_WRITER] + 1 + t.output_cycles
     e[_STALL_DRAIN] = e[_CYCLE] - (s[_SEQUENCER] - 1)
+
+
+# The parts of a chained engine that have a queue of descriptors, by what they advance.
+_PARTS = (_COMMAND, _BUS, _A_COMMAND, _A_BUS, _SEQUENCER, _WRITER)
+
+# The state of a chain between two GEMMs, behind that of the engine.
+_GEMMS = _STATE  # how many were accepted
+_ACCEPTED = _STATE + 1  # when the last one was
+_LANDED = _STATE + 2  # when its last result reached memory
+_LEFT = _STATE + 3  # when each part was free after the last GEMM but one, then after the last
+CHAIN_STATE = _LEFT + 2 * len(_PARTS)
+"""Length of the state of a chain, all zeros at its start."""
+
+LINK_COLUMNS = 9
+"""Columns of :class:`dovetail.sim.gemm_chain.LinkTimes`."""
+
+
+@njit(cache=True, error_model="numpy")
+def run_link(t, r, s, e, offered, fenced, write_cycles, skip, log, times):  # type: ignore[no-untyped-def]
+    """Advance the chain's state ``s`` and its events over one GEMM, and fill its ``times``.
+
+    Parameters
+    ----------
+    offered : int
+        First cycle in which its descriptor is offered.
+    fenced : int
+        1: its activations are read when all results before have landed.
+    write_cycles : int
+        From the engine's write beats to memory, which takes one a cycle.
+    log : int64, shape (tiles, LOG_COLUMNS)
+        Its first tiles, of which there is at least one.
+    """
+    first = s[_GEMMS] == 0
+    accepted = offered
+    if not first:
+        accepted = max(accepted, s[_ACCEPTED] + 1)
+    if s[_GEMMS] >= 2:
+        # A part has room again in the cycle after the last action of the GEMM before the last.
+        for place in range(len(_PARTS)):
+            accepted = max(accepted, s[_LEFT + place])
+    for place, part in enumerate(_PARTS):
+        s[_LEFT + place] = s[_LEFT + len(_PARTS) + place]
+        # A cycle for the next descriptor, also where it was waiting.
+        s[part] = max(s[part] + 1, accepted + 2)
+    if fenced and not first:
+        s[_A_COMMAND] = max(s[_A_COMMAND], s[_LANDED] + 2)
+    beats = e[_DRAM_WRITE]
+    _gemm(t, r, s[:_STATE], e, skip, log, np.int64(0))
+    for place, part in enumerate(_PARTS):
+        s[_LEFT + len(_PARTS) + place] = s[part]
+    written = s[_WRITER] + 1 + t.output_cycles
+    landed = written + write_cycles
+    busy = accepted
+    if not first:
+        # Beats reach memory in order, one a cycle; those of one GEMM leave no faster.
+        landed = max(landed, s[_LANDED] + e[_DRAM_WRITE] - beats)
+        busy = max(busy, s[_LANDED])
+    e[_CYCLE] += landed - busy
+    s[_GEMMS] += 1
+    s[_ACCEPTED], s[_LANDED] = accepted, landed
+    times[0], times[1], times[2] = accepted, log[0, 3], s[_BUS]
+    times[3], times[4] = log[0, 6], s[_A_BUS]
+    times[5], times[6] = log[0, 10], s[_SEQUENCER]
+    times[7], times[8] = written, landed

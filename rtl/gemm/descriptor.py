@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amaranth.lib import data
 
+from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.descriptor import register_names
 from dovetail.arch.engine import GemmEngineConfig
@@ -23,6 +24,7 @@ _NARROW = {
     "weight_shift": 4,
     "bias_shift": 5,
     "gelu": 1,
+    "after_writes": 1,
 }
 
 
@@ -34,4 +36,7 @@ def _width(name: str) -> int:
 
 def descriptor_layout(config: GemmEngineConfig) -> data.StructLayout:
     """Layout of the registers that the engine of ``config`` has."""
-    return data.StructLayout({name: _width(name) for name in register_names(config)})
+    widths = {name: _width(name) for name in register_names(config)}
+    if isinstance(config, ChainedEngineConfig):
+        widths["tag"] = config.tag_bits
+    return data.StructLayout(widths)

@@ -53,6 +53,9 @@ class Sequencer(wiring.Component):
         Why none does; the first cause that holds.
     done : unsigned(1)
         Everything has entered.
+    ends : unsigned(1)
+        The GEMM's last step enters in this cycle; only of a chained engine, where halves go on in
+        turn from GEMM to GEMM.
     <x>_half, <x>_row, <x>_word, <x>_read : Out, for x in a, w, s
         Scratchpad reads.
     odd, scale_valid, first, last, plane, plane_last : Out
@@ -74,6 +77,8 @@ class Sequencer(wiring.Component):
             "odd scale_valid first last a_half w_half s_half a_read w_read s_read"
         ).split():
             members[name] = Out(1)
+        if config.chained:
+            members["ends"] = Out(1)
         for name, shape in (
             ("a", config.activation),
             ("w", config.weight),
@@ -193,12 +198,11 @@ class Sequencer(wiring.Component):
         with m.Elif(drain_left != 0):
             m.d.sync += drain_left.eq(drain_left - 1)
         with m.If(self.start):
-            m.d.sync += [
-                active.eq(1),
-                begun.eq(0),
-                halves.eq(0),
-                drain_left.eq(0),
-            ]
+            m.d.sync += [active.eq(1), begun.eq(0)]
+            if not config.chained:
+                m.d.sync += [halves.eq(0), drain_left.eq(0)]
+        if config.chained:
+            m.d.comb += self.ends.eq(end & tile_done & loop.last)
         with m.If(self.stream):
             m.d.sync += begun.eq(1)
         with m.If(self.stream & self.plane_last):

@@ -57,6 +57,8 @@ class TileLoop(wiring.Component):
         the first block, for activations, weights and scales.
     o_address : Out
         DRAM address of the tile's first array tile of results.
+    m_first : Out
+        The tile's first block along m; only of a chained engine.
     """
 
     def __init__(self, config: GemmEngineConfig, *, over_k: bool = True) -> None:
@@ -70,6 +72,8 @@ class TileLoop(wiring.Component):
         }
         for name in ("m_count", "n_count", "g_count", "k_count"):
             members[name] = Out(SIZE_BITS)
+        if config.chained:
+            members["m_first"] = Out(SIZE_BITS)
         flags = "m_last n_last first_k last_k last a_new w_new a_free w_free"
         for name in flags.split():
             members[name] = Out(1)
@@ -114,6 +118,9 @@ class TileLoop(wiring.Component):
             self.w_new.eq(w_new),
             self.o_address.eq(d.output_address + o_m + o_n),
         ]
+
+        if self._config.chained:
+            m.d.comb += self.m_first.eq(m0)
 
         # Which operands change from this tile to the next.
         one_k = self.first_k & self.last_k

@@ -9,6 +9,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.tile_loop import TileLoop
@@ -20,9 +21,20 @@ __all__ = ["Writer", "write_beat"]
 def write_beat(config: GemmEngineConfig) -> data.StructLayout:
     """Layout of one beat of write data; it carries its own address.
 
-    So reads and writes never contend for the command stream.
+    So reads and writes never contend for the command stream.  In a chain it also carries the
+    number of its row block, the GEMM's tag, and whether it is the GEMM's last.
     """
-    return data.StructLayout({"address": ADDRESS_BITS, "data": config.port_bits})
+    layout: dict[str, Any] = {"address": ADDRESS_BITS, "data": config.port_bits}
+    if isinstance(config, ChainedEngineConfig):
+        layout |= {"block": SIZE_BITS, "tag": config.tag_bits, "last": 1}
+    return data.StructLayout(layout)
+
+
+def _travelling(config: GemmEngineConfig) -> dict[str, Any]:
+    """What must go with the rows of a GEMM, since the next one's registers may be there already."""
+    if not isinstance(config, ChainedEngineConfig):
+        return {}
+    return {"block": SIZE_BITS, "tag": config.tag_bits, "output_shift": 6, "gelu": 1}
 
 
 class Writer(wiring.Component):
@@ -60,28 +72,32 @@ class Writer(wiring.Component):
         A row was read; results in it that belong to the GEMM.
     finished : unsigned(1)
         The last beat of the GEMM is accepted in this cycle.
+    ends : unsigned(1)
+        The GEMM's last row, or its last beat, is issued in this cycle; only of a chained engine,
+        where halves go on in turn and what results need travels with them.
     """
 
     def __init__(self, config: GemmEngineConfig, output_round: Any) -> None:
         self._config = config
         self._round = Leaf("output_round", output_round, clocked=config.spec.output_cycles > 0)
-        super().__init__(
-            {
-                "descriptor": In(descriptor_layout(config)),
-                "start": In(1),
-                "ready_any": In(1),
-                "take": Out(1),
-                "free": Out(1),
-                "read": Out(1),
-                "read_address": Out(range(max(2, config.accumulator_half_tiles * config.rows))),
-                "read_half": Out(1),
-                "read_data": In(config.accumulator_bits * config.cols),
-                "o": Out(stream.Signature(write_beat(config))),
-                "rows_read": Out(1),
-                "outputs": Out(range(config.cols + 1)),
-                "finished": Out(1),
-            }
-        )
+        members: dict[str, Any] = {
+            "descriptor": In(descriptor_layout(config)),
+            "start": In(1),
+            "ready_any": In(1),
+            "take": Out(1),
+            "free": Out(1),
+            "read": Out(1),
+            "read_address": Out(range(max(2, config.accumulator_half_tiles * config.rows))),
+            "read_half": Out(1),
+            "read_data": In(config.accumulator_bits * config.cols),
+            "o": Out(stream.Signature(write_beat(config))),
+            "rows_read": Out(1),
+            "outputs": Out(range(config.cols + 1)),
+            "finished": Out(1),
+        }
+        if config.chained:
+            members["ends"] = Out(1)
+        super().__init__(members)
 
     @property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -131,7 +147,9 @@ class Writer(wiring.Component):
             self.outputs.eq(Mux(self.read, cols_valid, 0)),
         ]
         with m.If(self.start):
-            m.d.sync += [active.eq(1), begun.eq(0), half.eq(0)]
+            m.d.sync += [active.eq(1), begun.eq(0)]
+            if not config.chained:
+                m.d.sync += half.eq(0)
         with m.If(issue):
             m.d.sync += [begun.eq(1), part.eq(Mux(part_done, 0, part + 1))]
             with m.If(part_done):
@@ -163,6 +181,7 @@ class Writer(wiring.Component):
                 "lane": range(max(2, rows_per_beat)),
                 "address": ADDRESS_BITS,
                 "cols_valid": range(config.cols + 1),
+                **_travelling(config),
             }
         )
         lane_log2 = rows_per_beat.bit_length() - 1
@@ -176,13 +195,14 @@ class Writer(wiring.Component):
             with m.If(~hold):
                 m.d.sync += later.eq(rounding)
             rounding = later
-        options = {"gelu": d.gelu, "enable": ~hold} if config.spec.biased else {}
+        register: Any = read if config.chained else d
+        options = {"gelu": register.gelu, "enable": ~hold} if config.spec.biased else {}
         lanes = []
         for col in range(config.cols):
             result = Signal(result_bits, name=f"result_{col}")
             m.submodules[f"round_{col}"] = self._round.instance(
                 i=self.read_data.word_select(col, config.accumulator_bits),
-                shift=d.output_shift,
+                shift=register.output_shift,
                 o=result,
                 **options,
             )
@@ -199,6 +219,13 @@ class Writer(wiring.Component):
                 read.cols_valid.eq(cols_valid),
                 out.eq(rounding),
             ]
+            if config.chained:
+                m.d.sync += [
+                    read.block.eq(loop.m_first + mi),
+                    read.tag.eq(d.tag),
+                    read.output_shift.eq(d.output_shift),
+                    read.gelu.eq(d.gelu),
+                ]
             with m.If(rounding.load):
                 m.d.sync += rounded.eq(Cat(*(value[:result_bits] for value in lanes)))
 
@@ -209,6 +236,13 @@ class Writer(wiring.Component):
             payload.address.eq(out.address),
             self.finished.eq(self.o.valid & self.o.ready & out.last),
         ]
+        if config.chained:
+            m.d.comb += [
+                self.ends.eq(issue & tile_done & loop.last),
+                payload.block.eq(out.block),
+                payload.tag.eq(out.tag),
+                payload.last.eq(out.last),
+            ]
         if rows_per_beat > 1:
             gathered, beat_now = Signal(beat_bits), Signal(beat_bits)
             m.d.comb += [

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from amaranth import ClockDomain, Module
+from amaranth import ClockDomain, Module, Value
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from dovetail.arch.engine import GemmEngineConfig
+from dovetail.rtl.leaf import Leaf
 
 
 def simulate(dut: Any, testbench: Callable[[Any], Awaitable[None]]) -> None:
@@ -18,6 +20,22 @@ def simulate(dut: Any, testbench: Callable[[Any], Awaitable[None]]) -> None:
     simulator.add_clock(1e-8)
     simulator.add_testbench(testbench)
     simulator.run()
+
+
+def inlined(leaf: Leaf, **ports: Any) -> Module:
+    """Place a leaf's component itself where :meth:`Leaf.instance` names it.
+
+    So Amaranth's simulator can run what places each of its leaves once.
+    """
+    m = Module()
+    m.submodules.leaf = component = leaf.component
+    for name, value in ports.items():
+        port = Value.cast(getattr(component, name))
+        if component.signature.members[name].flow is wiring.In:
+            m.d.comb += port.eq(Value.cast(value))
+        else:
+            m.d.comb += Value.cast(value).eq(port)
+    return m
 
 
 def small_engine(**values: Any) -> GemmEngineConfig:

@@ -225,7 +225,8 @@ def test_tile_times_agree_with_the_counters(run: Run) -> None:
     config, gemm, _ = run
     events = simulate_gemm(*run).events
     tiles = tile_times(*run)
-    assert max(tile.written for tile in tiles) + 1 == events[Event.CYCLE]
+    to_beat = 4 if config.core in LINEAR else 1
+    assert max(tile.written for tile in tiles) + to_beat == events[Event.CYCLE]
     busy = sum(tile.streamed - tile.stream for tile in tiles)
     # Within a tile the array waits for nothing but its drain chains.
     assert events[Event.STREAM] <= busy <= events[Event.STREAM] + events[Event.STALL_DEQUANT]
