@@ -1,0 +1,39 @@
+"""Chains of GEMMs in Verilator: reference = RTL, simulator = RTL; and that a fault is seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from amaranth import Module
+
+from dovetail.lockstep.chain import build_index, random_run
+from dovetail.lockstep.chain_cases import random_chained_engine
+from dovetail.lockstep.compare import compare
+from dovetail.rtl.gemm.chained_engine import ChainedEngine
+
+pytestmark = [pytest.mark.cosim, pytest.mark.long]
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_random_chains_agree(index: int) -> None:
+    config = random_chained_engine(index)
+    found = compare([random_run(config, 100 * index + number, repeat="") for number in range(16)])
+    assert found.mismatches == ()
+    assert found.cases == 16
+
+
+def test_a_missing_fence_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: ChainedEngine, m: Module, commands: Any, queue: Any) -> None:
+        m.d.comb += queue.hold.eq(0)
+
+    monkeypatch.setattr(ChainedEngine, "_fence", none)
+    config = random_chained_engine(0)
+    found = compare([random_run(config, number, repeat="") for number in range(4)])
+    assert {mismatch.kind for mismatch in found.mismatches} == {"values", "cycles", "events"}
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 24, 200])
+def test_there_are_enough_engines(seeds: int) -> None:
+    engines = {random_chained_engine(build_index(number)) for number in range(seeds)}
+    assert len(engines) >= min(seeds, max(3, seeds // 8))
