@@ -174,8 +174,9 @@ def _elementwise(
 ) -> GpuKernel:
     if op.operations and not (op.values_read and op.values_written):
         raise TraceError(
-            f"{op.name}: the trace does not say how many values it reads and writes, which a GPU's "
-            f"time depends on; use a network of `dovetail list` or a Hugging Face config"
+            f"{op.name}: the trace does not say how many values it reads and writes, which a "
+            f"GPU's time depends on; use a language or vision transformer, such as bitnet-3b or "
+            f"vit-b-16, or a Hugging Face config"
         )
     moved = (op.values_read + op.values_written) * HIDDEN_BYTES + extra_bytes
     return _streaming(machine, op, "elementwise", moved, op.operations + extra_operations)

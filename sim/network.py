@@ -9,6 +9,7 @@ from dataclasses import replace
 from dovetail.arch.engine import GemmEngineConfig
 from dovetail.arch.events import Event
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm, TileMapping, mapping_problem
+from dovetail.errors import TraceError
 from dovetail.models.trace import GemmOp, Operand, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
 from dovetail.sim.mapping import best_mapping
@@ -61,7 +62,14 @@ def simulate_network(
     ------
     ConfigError
         Where a GEMM does not fit the engine.
+    TraceError
+        Where the network has no GEMM.
     """
+    if not trace.gemms:
+        raise TraceError(
+            f"{trace.network} has no GEMM, and a GEMM engine runs nothing else; choose a network "
+            f"with linear layers, such as llama2-7b"
+        )
     given = mappings or {}
     # Layers repeat: an operator is looked up by what determines its GEMM.
     results: dict[tuple[int, int, int, Operand], GemmResult] = {}

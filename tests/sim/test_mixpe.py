@@ -9,7 +9,7 @@ import pytest
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.gemm import SMALLEST_TILE, Gemm
 from dovetail.arch.mixpe import MixpeDesign, preset, presets
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, TraceError
 from dovetail.models.networks.registry import network
 from dovetail.models.trace import GemmOp, OtherOp, Trace
 from dovetail.sim.gemm_engine import simulate_gemm
@@ -119,3 +119,8 @@ def test_presets_run_a_real_network(name: str, phase: str) -> None:
     assert 0 < result.utilization <= 1
     if phase == "prefill":
         assert result.utilization > 0.7
+
+
+def test_a_network_without_gemms_is_refused() -> None:
+    with pytest.raises(TraceError, match=r"^test has no GEMM, and a GEMM engine runs nothing "):
+        simulate(DESIGN, replace(TRACE, ops=(OPS[2],)))
