@@ -51,7 +51,12 @@ def sweep(
     from dovetail.sweeps.front import front_points
     from dovetail.sweeps.runner import load_traces, run_sweep
     from dovetail.sweeps.store import Store
+    from dovetail.sweeps.table import commonest_reasons
 
+    if certify_limit is not None and not certify:
+        raise ConfigError(
+            "--certify-limit belongs to --certify; leave it out, or give --certify as well"
+        )
     chosen = load_sweep(name)
     path = store or Path("reports") / "out" / chosen.name / "sweep.sqlite"
     wanted = tuple(objectives.split(",")) if objectives else ()
@@ -80,6 +85,7 @@ def sweep(
         }
         if not json:
             _print_front(opened, front, wanted, verdicts)
+        reasons = commonest_reasons(opened)
     failed = [point for point, verdict in verdicts.items() if verdict == "FAILED"]
     outdated = [point for point, verdict in verdicts.items() if verdict == "outdated"]
     data = {
@@ -90,6 +96,7 @@ def sweep(
         "certified": len(valid),
         "not_certified": failed,
         "outdated": outdated,
+        "reasons": reasons,
         "store": str(path),
         "points_per_second": summary.points_per_second,
         "seconds": summary.seconds,
@@ -102,6 +109,9 @@ def sweep(
             f"{summary.evaluated} evaluated now, {summary.points_per_second:.0f} a second"
         )
         print(f"front: {len(front)} points, {data['certified']} certified\nstore: {path}")
+    if summary.failed or not summary.points:
+        for reason in reasons:
+            note(f"{reason['points']} {reason['status']}, such as {reason['example']}")
     if outdated:
         note(
             f"{len(outdated)} certificates were made by other RTL or tools; --resume --certify "
