@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import TypeAdapter
 
 from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 __all__ = ["Design", "DesignFamily"]
 
@@ -68,6 +68,7 @@ class DesignFamily(Generic[AnyDesign]):
         path = files("dovetail.arch") / "presets" / self._folder / f"{name}.toml"
         if not path.is_file():
             raise ConfigError(
-                f"no preset named {name!r}; the presets are {', '.join(self.presets())}"
+                f"no preset named {name!r}; {did_you_mean(name, self.presets())}the presets are "
+                f"{', '.join(self.presets())}"
             )
         return self.design(tomllib.loads(path.read_text()), source=f"preset {name}")

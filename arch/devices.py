@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 __all__ = ["Device", "device", "devices"]
 
@@ -79,5 +79,8 @@ def devices() -> tuple[str, ...]:
 def device(name: str) -> Device:
     """Return the device called ``name``, such as ``"zu3eg"``."""
     if name not in _devices():
-        raise ConfigError(f"no device named {name!r}; the devices are {', '.join(_devices())}")
+        raise ConfigError(
+            f"no device named {name!r}; {did_you_mean(name, _devices())}the devices are "
+            f"{', '.join(_devices())}"
+        )
     return _devices()[name]

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from dovetail.arch.costs import STRICT, Figure, Text
 from dovetail.arch.tables import parse_table
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 __all__ = ["Dram", "dram", "drams"]
 
@@ -73,5 +73,8 @@ def drams() -> tuple[str, ...]:
 def dram(name: str) -> Dram:
     """Return the memory called ``name``, such as ``"lpddr4-3200"``."""
     if name not in _table():
-        raise ConfigError(f"no DRAM named {name!r}; the DRAMs are {', '.join(drams())}")
+        raise ConfigError(
+            f"no DRAM named {name!r}; {did_you_mean(name, drams())}the DRAMs are "
+            f"{', '.join(drams())}"
+        )
     return _table()[name]

@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from dovetail.arch.gpu import Gpu, gpu
 from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 __all__ = [
     "ARRAY_LANES",
@@ -218,6 +218,7 @@ def machine_preset(name: str) -> GpuMachine:
     """Return the packaged machine called ``name``, such as ``"a100-lut-4x"``."""
     if name not in _presets():
         raise ConfigError(
-            f"no machine named {name!r}; the machines are {', '.join(gpu_machines())}"
+            f"no machine named {name!r}; {did_you_mean(name, gpu_machines())}the machines are "
+            f"{', '.join(gpu_machines())}"
         )
     return _presets()[name]

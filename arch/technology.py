@@ -29,7 +29,7 @@ from dovetail.arch.memories import Memory, memories
 from dovetail.arch.sram import SramCost, sram_cost, sram_nodes
 from dovetail.arch.tables import parse_table
 from dovetail.arch.units import TIME_EVENTS, core_units
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 _Part = tuple[str, float, Range]  # component, how many, cost of one
 
@@ -345,7 +345,8 @@ def technology(name: str) -> Technology:
     """Load the packaged table ``name``, such as ``"nangate45"``."""
     if name not in technologies():
         raise ConfigError(
-            f"no technology named {name!r}; the technologies are {', '.join(technologies())}"
+            f"no technology named {name!r}; {did_you_mean(name, technologies())}the technologies "
+            f"are {', '.join(technologies())}"
         )
     path = files("dovetail.arch") / "technologies" / f"{name}.toml"
     return parse_table(_ADAPTER, path.read_text(encoding="utf-8"), origin=f"technology {name}")

@@ -268,7 +268,7 @@ class Trace:
         except OSError as error:
             raise TraceError(
                 f"{path}: cannot be written ({error.strerror}); "
-                f"name a file in a folder that has room and takes it"
+                f"name a file in a folder that has room and that you may write to"
             ) from None
 
     def _write(self, file: IO[bytes]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let ``write`` fill a new file and put it in place of ``path`` when it is complete.
 
     A failed or interrupted write leaves what was there before, and no partial file.  A device or a

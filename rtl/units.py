@@ -13,7 +13,7 @@ from dovetail.arch.cores import Core
 from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.arch.engine import K_TILE_SUM_BITS, WIDE_ACCUMULATOR_BITS, GemmEngineConfig
 from dovetail.arch.number_formats import FloatFormat, float_format
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 from dovetail.rtl.dot.bit_serial import AddUnit
 from dovetail.rtl.dot.group_sum import FloatTableStepSum, TableStepSum, UnitStepSum
 from dovetail.rtl.dot.mac import MacUnit
@@ -229,6 +229,8 @@ def _recipe(name: str) -> _Recipe:
     if name in DOT_UNITS:
         return _studied(name)
     if name not in _RECIPES:
-        known = ", ".join((*_RECIPES, *DOT_UNITS))
-        raise ConfigError(f"no unit named {name!r}; the units are {known}")
+        known = (*_RECIPES, *DOT_UNITS)
+        raise ConfigError(
+            f"no unit named {name!r}; {did_you_mean(name, known)}the units are {', '.join(known)}"
+        )
     return _RECIPES[name]

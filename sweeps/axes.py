@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass as validated_dataclass
 
 from dovetail.arch.events import Event
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 from dovetail.models.trace import Phase
 from dovetail.systems import resolve, system
 
@@ -112,7 +112,7 @@ class Sweep:
                 if name not in known:
                     raise ConfigError(
                         f"{self.source}: axes: {name}: no such field of a {self.system} design; "
-                        f"the fields are {', '.join(known)}"
+                        f"{did_you_mean(name, known)}the fields are {', '.join(known)}"
                     )
                 if name in seen:
                     raise ConfigError(
@@ -126,7 +126,7 @@ class Sweep:
                     f"{self.source}: limits: {name}: {limit} must be a positive number for one of "
                     f"{', '.join(OBJECTIVES)}; change the name or the number"
                 )
-        check_objectives(self.objectives, source=self.source)
+        check_objectives(self.objectives, source=f"{self.source}: objectives")
         object.__setattr__(self, "base", base)
         if not self.objectives:
             varies = seen & set(entry.error_fields)
@@ -211,11 +211,11 @@ def check_objectives(objectives: tuple[str, ...], *, source: str) -> None:
     for at, name in enumerate(objectives):
         if name not in OBJECTIVES:
             raise ConfigError(
-                f"{source}: objectives: no objective named {name!r}; "
-                f"the objectives are {', '.join(OBJECTIVES)}"
+                f"{source}: no objective named {name!r}; "
+                f"{did_you_mean(name, OBJECTIVES)}the objectives are {', '.join(OBJECTIVES)}"
             )
         if name in objectives[:at]:
-            raise ConfigError(f"{source}: objectives: {name!r} is given twice; remove one of them")
+            raise ConfigError(f"{source}: {name!r} is given twice; remove one of them")
 
 
 def _names(fields: str | tuple[str, ...]) -> tuple[str, ...]:

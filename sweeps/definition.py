@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from dovetail.arch.validation import refused_in_one_line
-from dovetail.errors import ConfigError, DovetailError
+from dovetail.errors import ConfigError, DovetailError, did_you_mean
 from dovetail.sweeps.axes import Sweep, Workload
 from dovetail.systems import resolve, system, systems
 
@@ -90,8 +90,8 @@ def load_sweep(name_or_path: str) -> Sweep:
     path = Path(name_or_path)
     if path.suffix not in readers:
         raise ConfigError(
-            f"no sweep named {name_or_path!r}; the sweeps are {', '.join(sweep_names())}, "
-            f"or give a .toml or .py file"
+            f"no sweep named {name_or_path!r}; {did_you_mean(name_or_path, sweep_names())}"
+            f"the sweeps are {', '.join(sweep_names())}, or give a .toml or .py file"
         )
     return readers[path.suffix](path)
 

@@ -22,7 +22,7 @@ def front_points(store: Store, objectives: tuple[str, ...] = ()) -> tuple[int, .
         Columns to minimise; the sweep's own where empty.
     """
     objectives = objectives or tuple(store.meta("sweep")["objectives"])
-    check_objectives(objectives, source=str(store.path))
+    check_objectives(objectives, source=f"{store.path}: objectives")
     columns = ", ".join(f'"{name}"' for name in objectives)
     front: list[int] = []
     for workload in store.query("SELECT workload FROM workloads ORDER BY workload"):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dovetail.errors import StoreError
+from dovetail.models.whole_file import write_whole
 from dovetail.sweeps.schema import JSON_COLUMNS, POINT_COLUMNS
 from dovetail.sweeps.store import Store
 
@@ -98,23 +101,47 @@ def export(store: Store, path: Path) -> None:
         )
     try:
         if path.suffix == ".csv":
-            with path.open("w", encoding="utf-8", newline="") as file:
-                for at, frame in enumerate(_frames(store)):
-                    frame.to_csv(file, index=False, header=at == 0, lineterminator="\n")
-            return
-        frames = _frames(store)
-        first = pa.Table.from_pandas(next(frames), preserve_index=False)
-        with pq.ParquetWriter(path, first.schema) as writer:
-            writer.write_table(first)
-            for frame in frames:
-                writer.write_table(
-                    pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False)
-                )
+            write_whole(path, partial(_write_csv, store))
+        else:
+            write_whole(path, partial(_write_parquet, store))
     except OSError as error:
         raise StoreError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder that you may "
-            f"write to"
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that has "
+            f"room and that you may write to"
         ) from None
+
+
+def _write_csv(store: Store, file: IO[bytes]) -> None:
+    for at, frame in enumerate(_frames(store)):
+        frame.to_csv(file, index=False, header=at == 0, lineterminator="\n")
+
+
+def _write_parquet(store: Store, file: IO[bytes]) -> None:
+    frames = _frames(store)
+    first = pa.Table.from_pandas(next(frames), preserve_index=False)
+    with pq.ParquetWriter(file, first.schema) as writer:
+        writer.write_table(first)
+        for frame in frames:
+            writer.write_table(
+                pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False)
+            )
+
+
+def commonest_reasons(store: Store, limit: int = 3) -> list[dict[str, Any]]:
+    """Why points have no result: ``status``, ``points`` and an ``example``, failures first.
+
+    Reasons that differ in their numbers alone count as one.
+    """
+    kinds: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in store.query(
+        "SELECT status, reason FROM points WHERE status != 'ok' ORDER BY status, point"
+    ):
+        kind = (row["status"], re.sub(r"\d[\d.e+-]*", "#", row["reason"]))
+        found = kinds.setdefault(
+            kind, {"status": row["status"], "points": 0, "example": row["reason"]}
+        )
+        found["points"] += 1
+    return sorted(kinds.values(), key=lambda kind: (kind["status"], -kind["points"]))[:limit]
 
 
 def _frames(store: Store) -> Iterator[pd.DataFrame]:

@@ -97,6 +97,15 @@ def test_help_loads_nothing_heavy() -> None:
         ("sweep fake --jobs 0", r"^invalid value for '--jobs': '0' must be greater t"),
         ("verify fake --seeds 0", r"^invalid value for '--seeds': '0' must be greater t"),
         (
+            "run fake --network vit-b-16 --phase encode",
+            r"^invalid value for '--phase': 'encode' is not one of 'prefill', 'decode'; see",
+        ),
+        (
+            "schedule edge-moe-zcu102 --network m3vit-tiny --skew 1 --seed -1",
+            r"^invalid value for '--seed': '-1' must be greater than or equal to 0; see",
+        ),
+        ("sweep fake --certify-limit 2", r"^--certify-limit belongs to --certify; "),
+        (
             "run fake --network vit-b-16 --batch 0",
             r"^invalid value for '--batch': '0' must be greater t",
         ),
@@ -104,6 +113,45 @@ def test_help_loads_nothing_heavy() -> None:
 )
 def test_usage_errors_are_one_line(invoke: Invoke, words: str, message: str) -> None:
     assert re.match(message, refused(invoke(*words.split())))
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("run mixp --network vit-b-16", "mixpe"),
+        ("run mixpe --network vit-b-61", "vit-b-16"),
+        ("run mixpe --network vit-b-16 --preset W4A8-32X23", "w4a8-32x32"),
+        ("run mixpe --network vit-b-16 --set rows=8", "engine.rows"),
+        ("run mixpe --network vit-b-16 --technology nangate", "nangate45"),
+        ("run mixpe --network vit-b-16 --accounting author", "authors"),
+        ("sweep dmo", "demo"),
+        ("sweep fake --objectives time", "time_ms"),
+        ("reproduce mixp", "mixpe"),
+        ("gpu a100-lut --network vit-b-16", "a100-lut-8x"),
+        ("schedule edge-moe --network m3vit-tiny", "edge-moe-zcu102"),
+        ("synth mixpe.pe_w4a9 --fpga xcup", "mixpe.pe_w4a8"),
+        ("synth mixpe --fpga xcup --device zu3", "zu3eg"),
+    ],
+)
+def test_a_near_name_is_suggested(invoke: Invoke, words: str, meant: str) -> None:
+    assert f"; did you mean {meant}? " in refused(invoke(*words.split()))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [("list",), ("--version",)])
+def test_a_full_disk_beneath_standard_output_is_one_line(words: Sequence[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "dovetail", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: standard output: cannot be written (No space left on device); "
+        "name a place with room\n"
+    )
 
 
 def test_the_command_alone_gives_help_and_its_version(invoke: Invoke) -> None:
@@ -221,15 +269,16 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         ),
         (
             ["--set", "engine.rws=8"],
-            r"^--set engine\.rws=8: no field named 'engine\.rws'; the fields are engine\.co",
+            r"^--set engine\.rws=8: no field named 'engine\.rws'; did you mean engine\.rows\? "
+            r"the fields are engine\.co",
         ),
         (
             ["--set", "nought.rows=8"],
-            r"^--set nought\.rows=8: no field named 'nought\.rows'; the fields",
+            r"^--set nought\.rows=8: no field named 'nought\.rows'; did you mean \S+\? the f",
         ),
         (
             ["--set", "group.x=8"],
-            r"^--set group\.x=8: no field named 'group\.x'; the fields are .*, kv_bits$",
+            r"^--set group\.x=8: no field named 'group\.x'; did you mean group\? .*, kv_bits$",
         ),
         (["--set", "engine"], r"^--set engine: must be FIELD=VALUE, such as engine\.rows=16; corr"),
         (["--set", "group=96"], r"--set group=96: group=96 must be a power of two u"),
@@ -248,7 +297,8 @@ def test_run_takes_a_design_from_a_file(invoke: Invoke) -> None:
         (["--accounting", "mine"], r"^no accounting named 'mine'; those of fake are honest$"),
         (
             ["--preset", "w4a8-9x9"],
-            r"^no preset named 'w4a8-9x9'; the presets are fp16-32x28, fp16-8x8, int",
+            r"^no preset named 'w4a8-9x9'; did you mean w4a8-8x8\? the presets "
+            r"are fp16-32x28, fp16-8x8, int",
         ),
         (["--preset", "no.toml"], r"^no\.toml: cannot be read \(No such file or directory\); corr"),
         (["--preset", "bad.toml"], r"^bad\.toml: not TOML: .*; correct that place$"),
@@ -321,7 +371,7 @@ def test_sweep_resumes_certifies_and_is_exported(invoke: Invoke) -> None:
     [
         (
             "foo",
-            r"^--objectives: objectives: no objective named 'foo'; the objectives are time_ms,",
+            r"^--objectives: no objective named 'foo'; the objectives are time_ms,",
         ),
         ("error", r"^--objectives error: sweep 'one' does not measure error, since no axis chang"),
     ],
@@ -332,6 +382,23 @@ def test_objectives_are_checked_before_the_sweep(
     Path("s.toml").write_text(ONE_POINT)
     assert re.match(message, refused(invoke("sweep", "s.toml", "--objectives", objectives)))
     assert not Path("reports").exists()
+
+
+def test_a_sweep_without_a_result_says_why(invoke: Invoke) -> None:
+    Path("s.toml").write_text(ONE_POINT.replace("[1]", "[13, 14, 8, 4]") + "[limits]\ncycles = 9\n")
+    result = invoke("sweep", "s.toml", "--jobs", "1", "--json")
+    data = json.loads(result.stdout)
+    assert (data["points"], data["rejected"], data["failed"]) == (0, 3, 1)
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("1 failed, such as ZeroDivisionError: rows of 13 bring bad luck")
+    # 8 and 4 rows are above the limit by different numbers of cycles: one reason.
+    assert re.match(r"^2 rejected, such as cycles=\S+ exceeds the sweep's limit of 9$", lines[1])
+    assert lines[2].startswith("1 rejected, such as rows=14 has no mapping; ")
+    assert [(reason["status"], reason["points"]) for reason in data["reasons"]] == [
+        ("failed", 1),
+        ("rejected", 2),
+        ("rejected", 1),
+    ]
 
 
 def test_a_certificate_of_other_rtl_does_not_count(
@@ -375,7 +442,8 @@ def test_rtl_writes_verilog(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> 
     assert json.loads(result.stdout)["lines"] == 2
     assert Path("e.v").read_text() == text
     assert re.match(
-        r"^/proc/no\.v: cannot be written \(.*\); name a file in a folder that you may write to$",
+        r"^/proc/no\.v: cannot be written \(.*\); name a file in a folder that has room and "
+        r"that you may write to$",
         refused(invoke("rtl", "fake", "-o", "/proc/no.v")),
     )
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from dovetail.errors import TraceError
+from dovetail.errors import TraceError, did_you_mean
 from dovetail.models.networks.codenet_trace import CODENET_NAMES, named_codenet
 from dovetail.models.networks.m3vit_trace import M3VIT, named_trace
 from dovetail.models.networks.mixpe_authors import AUTHORS, AUTHORS_BATCH, authors_trace
@@ -67,11 +65,9 @@ def network(
         return named_codenet(name, phase=phase, batch=batch, seq=seq)
     if name == REAL:
         return _real_network(phase, batch, seq)
-    close = difflib.get_close_matches(name, network_names(), n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
     raise TraceError(
-        f"no network named {name!r}; {hint}the networks are {', '.join(network_names())}; "
-        f"one of your own is a .csv, .json or .npz file"
+        f"no network named {name!r}; {did_you_mean(name, network_names())}the networks are "
+        f"{', '.join(network_names())}; one of your own is a .csv, .json or .npz file"
     )
 
 

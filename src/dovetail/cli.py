@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
@@ -26,6 +28,8 @@ from dovetail.errors import DovetailError
 
 _INTERRUPTED = {"sweep": "interrupted; what was stored is kept: continue with --resume"}
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 class OneLineErrors(TyperGroup):
     """Ends with one line and exit code 2 where a person's input is at fault, and on Ctrl-C."""
@@ -34,8 +38,14 @@ class OneLineErrors(TyperGroup):
         words = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             code = super().main(words, *others, **{**extra, "standalone_mode": False})
+            sys.stdout.flush()
         except DovetailError as error:
             _end(f"error: {error}")
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK:
+                raise
+            where = error.filename or _give_up_output()
+            _end(f"error: {where}: cannot be written ({error.strerror}); name a place with room")
         except Exception as error:
             # Typer's own, of a class that it keeps to itself: a wrong option, value or command.
             if not hasattr(error, "format_message"):
@@ -50,8 +60,15 @@ class OneLineErrors(TyperGroup):
             _end(_INTERRUPTED.get(ctx.invoked_subcommand, "interrupted"))
 
 
+def _give_up_output() -> str:
+    # The interpreter would try once more to write what is left, and complain, as it ends.
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return "standard output"
+
+
 def _usage(error: Any) -> str:
-    text = error.format_message().rstrip(".")
+    text = error.format_message().rstrip(".").replace("Value error, ", "")
     if hasattr(error.__cause__, "errors"):  # pydantic's, which alone knows the value
         value = error.__cause__.errors()[0]["input"]
         text = text.replace("Input should", f"{value!r} must")

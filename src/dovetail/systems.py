@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +242,8 @@ def system(name: str) -> System:
     """Return the system called ``name``."""
     if name not in _SYSTEMS:
         raise ConfigError(
-            f"no system named {name!r}; the systems are {', '.join(sorted(_SYSTEMS))}"
+            f"no system named {name!r}; {did_you_mean(name, _SYSTEMS)}the systems are "
+            f"{', '.join(sorted(_SYSTEMS))}"
         )
     return _SYSTEMS[name]
 

@@ -331,7 +331,7 @@ def test_a_place_that_takes_no_file_is_one_line(tmp_path: Path, name: str, reaso
     path = tmp_path / name
     message = (
         rf"^{path}: cannot be written \({reason}\); name a file in a folder that has room and "
-        rf"takes it$"
+        rf"that you may write to$"
     )
     with pytest.raises(TraceError, match=message):
         PLAIN.save(path)

@@ -74,7 +74,7 @@ def test_the_definition_is_plain_data() -> None:
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        ({"engine.rws": (1,)}, r"engine\.rws: no such field of a fake design; the fields are eng"),
+        ({"engine.rws": (1,)}, r"engine\.rws: no such field of a fake design; did you mean eng"),
         ({"engine.rows": ()}, r"engine\.rows: empty; give at least one value$"),
         ({"engine.rows": (8, 16, 8)}, r"engine\.rows: 8 is given twice; remove one of them$"),
         ({"engine.clock_mhz": (float("nan"),)}, r"engine\.clock_mhz: nan is not a number; remove"),
@@ -120,9 +120,9 @@ def test_refuses_a_limit_that_excludes_nothing_or_all(limit: float) -> None:
 
 
 def test_refuses_unknown_and_repeated_objectives() -> None:
-    with pytest.raises(ConfigError, match=r"^x: objectives: no objective named 'speed'; the obj"):
+    with pytest.raises(ConfigError, match=r"^x: no objective named 'speed'; the obj"):
         check_objectives(("speed",), source="x")
-    with pytest.raises(ConfigError, match=r"^x: objectives: 'cycles' is given twice; remove one"):
+    with pytest.raises(ConfigError, match=r"^x: 'cycles' is given twice; remove one"):
         check_objectives(("cycles", "time_ms", "cycles"), source="x")
 
 

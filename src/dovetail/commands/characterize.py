@@ -45,11 +45,12 @@ def characterize(
     from dovetail.arch.dram import dram as known_dram
     from dovetail.arch.sram import sram_nodes
     from dovetail.characterize import characterize_all, table
-    from dovetail.commands.output import print_json, progress_bar, write_text
+    from dovetail.commands.output import check_writable, print_json, progress_bar, write_text
     from dovetail.errors import ConfigError
     from dovetail.rtl.units import axis, units
 
     # Before minutes of work, all that could be wrong with the table.
+    check_writable(output)
     known_dram(dram)
     memories = sram_node_nm or node_nm
     if memories not in sram_nodes():

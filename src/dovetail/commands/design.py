@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 from dovetail.systems import System, resolve
 
 SystemName = Annotated[str, typer.Argument(metavar="SYSTEM", help="a system: see `dovetail list`")]
@@ -71,7 +71,8 @@ def _apply(values: dict[str, Any], change: str) -> None:
     known = tuple(field_names(values))
     if name not in known:
         raise ConfigError(
-            f"--set {change}: no field named {name!r}; the fields are {', '.join(known)}"
+            f"--set {change}: no field named {name!r}; {did_you_mean(name, known)}"
+            f"the fields are {', '.join(known)}"
         )
     *parents, last = name.split(".")
     for parent in parents:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dovetail.commands.design import AsJson, Changes
+from dovetail.commands.design import AsJson
 from dovetail.commands.workload import Batch, Network, PhaseOption, Seq
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ def gpu(
         str, typer.Argument(metavar="MACHINE", help="such as a100-lut-4x: see `dovetail list`")
     ],
     network: Network,
-    change: Changes = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="change a field, such as weight_bits=4"),
+    ] = None,
     phase: PhaseOption = None,
     batch: Batch = None,
     seq: Seq = None,

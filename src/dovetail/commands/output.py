@@ -70,13 +70,32 @@ def progress_bar(what: str, *, unit: str) -> Iterator[Callable[[int, int], None]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file a person asked for, or say in one line why not."""
+    """Write a file a person asked for, whole, or say in one line why not."""
+    from dovetail.models.whole_file import write_whole
+
+    with _said_in_one_line(path):
+        write_whole(path, lambda file: file.write(text.encode()))
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written before the work whose result it is to hold."""
+    existed = path.exists()
+    if existed and not (path.is_file() or path.is_dir()):
+        return  # a device or a pipe, which opening alone would disturb
+    with _said_in_one_line(path):
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+
+
+@contextmanager
+def _said_in_one_line(path: Path) -> Iterator[None]:
     try:
-        path.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot be written ({error.strerror}); name a file in a folder that you may "
-            f"write to"
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that has "
+            f"room and that you may write to"
         ) from None
 
 

@@ -26,13 +26,16 @@ def reproduce(
     """
     from rich.console import Console
 
-    from dovetail.errors import ConfigError
+    from dovetail.errors import ConfigError, did_you_mean
     from dovetail.reports.reproduce import render_table, to_json, to_markdown
     from dovetail.systems import papers, resolve
 
     known = papers()
     if paper is not None and paper not in known:
-        raise ConfigError(f"no paper named {paper!r}; the papers are {', '.join(sorted(known))}")
+        raise ConfigError(
+            f"no paper named {paper!r}; {did_you_mean(paper, known)}the papers are "
+            f"{', '.join(sorted(known))}"
+        )
     wanted = [paper] if paper is not None else sorted(known)
     rows = [row for name in wanted for row in resolve(known[name])()]
     if json:

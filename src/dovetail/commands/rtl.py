@@ -25,10 +25,11 @@ def rtl(
 
     from dovetail import systems
     from dovetail.commands.design import chosen_design
-    from dovetail.commands.output import print_json, write_text
+    from dovetail.commands.output import check_writable, print_json, write_text
 
     entry = systems.system(system)
     design = chosen_design(entry, preset, change)
+    check_writable(output)
     began = time.perf_counter()
     text = systems.resolve(entry.verilog)(design.engine)
     seconds = time.perf_counter() - began

@@ -42,15 +42,16 @@ def run(
     from dovetail import systems
     from dovetail.commands.design import chosen_design
     from dovetail.commands.output import print_json, write_text
-    from dovetail.errors import ConfigError, UnpricedError
+    from dovetail.errors import ConfigError, UnpricedError, did_you_mean
     from dovetail.models.importers import load_workload
 
     entry = systems.system(system)
     design = chosen_design(entry, preset, change)
-    if accounting != "honest" and accounting not in entry.accountings:
+    accountings = ("honest", *entry.accountings)
+    if accounting not in accountings:
         raise ConfigError(
-            f"no accounting named {accounting!r}; those of {system} are "
-            f"{', '.join(('honest', *entry.accountings))}"
+            f"no accounting named {accounting!r}; {did_you_mean(accounting, accountings)}"
+            f"those of {system} are {', '.join(accountings)}"
         )
     trace = load_workload(network, phase=phase, batch=batch, seq=seq)
     if accounting == "honest":

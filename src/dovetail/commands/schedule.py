@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dovetail.commands.design import AsJson, Changes
+from dovetail.commands.design import AsJson
 from dovetail.commands.workload import Network, Seq
 
 DRAM = "ddr4-2133"
@@ -18,7 +18,12 @@ def schedule(
         str, typer.Argument(metavar="SCHEDULE", help="such as edge-moe-zcu102: see `dovetail list`")
     ],
     network: Network,
-    change: Changes = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="change a field, such as schedule=cached"
+        ),
+    ] = None,
     seq: Seq = None,
     experts: Annotated[
         int | None, typer.Option(metavar="N", help="experts of a block; routing is drawn")
@@ -30,7 +35,7 @@ def schedule(
         float | None,
         typer.Option(metavar="S", help="draw routing with popularity 1 / rank^S; 0: balanced"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of drawn routing")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="of drawn routing")] = 0,
     task: Annotated[
         str | None, typer.Option(metavar="T", help="whose gates route the photograph")
     ] = None,

@@ -10,7 +10,7 @@ from dovetail import systems
 from dovetail.arch.dot_units import DOT_UNITS
 from dovetail.arch.validation import refused_in_one_line
 from dovetail.commands.design import chosen_design
-from dovetail.errors import ConfigError
+from dovetail.errors import ConfigError, did_you_mean
 from dovetail.rtl.units import Size, axis, default_size, unit
 
 
@@ -62,8 +62,8 @@ def target(name: str, preset: str | None, change: list[str] | None, size: str | 
         )
     if name not in entries:
         raise ConfigError(
-            f"no system or unit named {name!r}; the systems are {', '.join(entries)}; "
-            f"the units are {', '.join(units)}"
+            f"no system or unit named {name!r}; {did_you_mean(name, (*entries, *units))}"
+            f"the systems are {', '.join(entries)}; the units are {', '.join(units)}"
         )
     if size:
         raise ConfigError(

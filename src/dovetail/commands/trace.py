@@ -43,13 +43,7 @@ def trace(
         made = load_workload(network, phase=phase, batch=batch, seq=seq)
     else:
         made = codenet_of_image(network, image)
-    try:
-        made.save(output)
-    except OSError as error:
-        raise TraceError(
-            f"{output}: cannot be written ({error.strerror}); name a file in a folder that you "
-            f"may write to"
-        ) from None
+    made.save(output)
     data = {
         "trace": str(output),
         "trace_id": made.trace_id,
