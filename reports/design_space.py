@@ -21,6 +21,7 @@ from plotly.subplots import make_subplots
 
 from dovetail.reports.charts import LAYOUT
 from dovetail.reports.figures import PNG_DPI, STYLE, WHISKER
+from dovetail.reports.legend import legend_below
 from dovetail.reports.style import LOOKS, PAGE_INCHES, Look
 from dovetail.sweeps.evaluate import find_technology
 from dovetail.sweeps.mixpe_design_space import design_space
@@ -101,7 +102,7 @@ def design_space_figure(frame: pd.DataFrame) -> Figure:
             label="open, above: the paper's abscissa",
         )
     )
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, handles, columns=3)
     return figure
 
 

@@ -23,6 +23,7 @@ from dovetail.reports.breakdowns import (
     energy_bars,
     operator_table,
 )
+from dovetail.reports.legend import legend_below
 from dovetail.reports.shapes import has_shapes, shape_figure
 from dovetail.reports.study import Study
 from dovetail.reports.style import (
@@ -123,7 +124,7 @@ def tradeoff(study: Study, x: Quantity, y: Quantity) -> Figure:
         axes.set(xlabel=x_label, ylabel=y_label, title=title)
         _log_where_wide(axes, "x", points[x.column])
         _log_where_wide(axes, "y", points[y.column])
-    figure.legend(handles=_legend(study), loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, _legend(study), columns=3)
     return figure
 
 
@@ -143,7 +144,7 @@ def operator_times(study: Study) -> Figure:
         Line2D([], [], color=look.colour, marker=look.marker, label=f"{series}, its fastest point")
         for series, look in study.series.items()
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, handles, columns=3)
     return figure
 
 
@@ -186,14 +187,16 @@ def stacked(study: Study, bars_of: Callable[[Study, pd.DataFrame], Bars]) -> Fig
             colours.setdefault(name, PART_COLOURS[len(colours) % len(PART_COLOURS)])
         _bars(axes, bars, colours)
         axes.set_yticks(range(len(bars.parts)), bar_names(study, chosen[title]))
-        axes.set(xlabel=bars.label, title=title)
+        axes.set(xlabel=bars.label)
+        # Long names leave little room for the bars; to the right of them there is none.
+        axes.set_title(title, loc="right")
     handles = [Line2D([], [], color=c, linewidth=5, label=name) for name, c in colours.items()]
     if bounded:
         handles.append(Line2D([], [], color="#444444", linewidth=0.8, label="bounds of the prices"))
     if (study.points["certificate"] == "passed").any():
         tick: dict[str, Any] = {"linestyle": "", "marker": "$✓$", "color": "black", "markersize": 5}
         handles.append(Line2D([], [], **tick, label="certified in Verilator"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    legend_below(figure, handles, columns=4)
     return figure
 
 

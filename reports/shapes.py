@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
 from dovetail.reports.charts import fragment
+from dovetail.reports.legend import legend_below
 from dovetail.reports.study import (
     SHAPE_FIELDS,
     STEP_FIELD,
@@ -93,7 +94,7 @@ def shape_figure(study: Study) -> Figure:
     ]
     best: dict[str, Any] = {"linestyle": "", "markerfacecolor": "none", "markeredgecolor": "black"}
     handles.append(Line2D([], [], **best, marker="o", markersize=8, label="best shape"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    legend_below(figure, handles, columns=3)
     return figure
 
 
@@ -113,22 +114,31 @@ def _panel(axes: Axes, study: Study, found: pd.DataFrame, quantity: Quantity) ->
             where = (optimum["aspect"], optimum["value"] * scale)
             axes.plot(*where, "o", markersize=8, markerfacecolor="none", markeredgecolor="black")
             if series == next(iter(study.series)):
+                # At the foot of the panel, where no other series can be.
                 axes.annotate(
                     optimum["shape"],
                     where,
-                    xytext=(0, -9),
-                    textcoords="offset points",
+                    xytext=(optimum["aspect"], 0.02),
+                    textcoords=axes.get_xaxis_transform(),
                     ha="center",
-                    va="top",
+                    va="bottom",
                     fontsize=6,
                     color=look.colour,
+                    arrowprops={
+                        "arrowstyle": "-",
+                        "linestyle": ":",
+                        "linewidth": 0.7,
+                        "color": look.colour,
+                        "shrinkA": 0,
+                        "shrinkB": 4,
+                    },
                 )
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(lambda value, _: aspect_text(value))
     if len(found) and is_wide(found["value"].min(), found["value"].max()):
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axes.margins(y=0.2)
+    axes.margins(y=0.25)
     axes.set_ylabel(label)
 
 

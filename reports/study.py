@@ -274,7 +274,7 @@ def _series_of_base(sweep: dict[str, Any]) -> str:
 
 
 def _series(settings: dict[str, Any]) -> str:
-    """``MixPE W4A8``, or with what goes with a word ``LUT INT8, 2 bit weight``."""
+    """``MixPE W4A8``, or with what goes with a word ``LUT INT8, 2-bit weight``."""
     words = [series_name(value) for value in settings.values() if isinstance(value, str)]
     others = [setting_text(f, value) for f, value in settings.items() if not isinstance(value, str)]
     return ", ".join([" ".join(words), *others])

@@ -121,7 +121,7 @@ def setting_name(field: str) -> str:
 
 
 def setting_text(field: str, value: object) -> str:
-    """``engine.port_bits`` and 512 as ``512 bit port``."""
+    """``engine.port_bits`` and 512 as ``512-bit port``."""
     name = setting_name(field)
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     if isinstance(value, bool):
@@ -130,7 +130,9 @@ def setting_text(field: str, value: object) -> str:
         size = f"{value // 1024} KiB" if value % 1024 == 0 else f"{value} B"
         return f"{size} {name}"
     if field.endswith("_bits"):
-        return f"{shown} bit {name}"
+        return f"{shown}-bit {name}"
+    if field.endswith("lut_k"):
+        return f"steps of {shown}"
     if field.endswith("_mhz"):
         return f"{shown} MHz"
     return f"{name} {shown}"

@@ -6,6 +6,12 @@ from xml.etree import ElementTree
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from dovetail.reports.breakdowns import energy_bars
+from dovetail.reports.figures import STYLE, stacked, tradeoff
+from dovetail.reports.study import Study
+from dovetail.reports.style import ENERGY, TIME
 
 NAMES = (
     "time-energy",
@@ -30,6 +36,21 @@ def test_a_figure_shows_something_in_colour(page: Path, name: str) -> None:
         near = np.abs(image[..., :3] - wanted).max(axis=-1) < 0.02
         # The six bars of `cycles` hardly stall, so the second colour is thin there.
         assert near.sum() > (200 if colour == "#0072b2" else 20), colour
+
+
+def test_titles_and_legends_stay_on_the_page(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Names as long as those of table lookup leave bars a third of the width.
+    monkeypatch.setattr(
+        "dovetail.reports.figures.bar_names", lambda _, rows: ["a point of a name " * 6] * len(rows)
+    )
+    with matplotlib.rc_context(STYLE):
+        figures = [stacked(study, energy_bars), tradeoff(study, TIME, ENERGY)]
+        for figure in figures:
+            FigureCanvasAgg(figure).draw()
+            texts = [title for axes in figure.axes for title in (axes.title, axes._right_title)]  # type: ignore[attr-defined]
+            for item in (*texts, *figure.legends):
+                box = item.get_window_extent()
+                assert 0 <= box.x0 and box.x1 <= figure.bbox.width, item
 
 
 @pytest.mark.parametrize("name", NAMES)

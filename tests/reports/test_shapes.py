@@ -7,10 +7,15 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from dovetail.reports.answer import answer
+from dovetail.reports.figures import STYLE
 from dovetail.reports.html import render
 from dovetail.reports.shapes import (
     aspect_text,
@@ -143,3 +148,27 @@ def test_what_goes_with_a_word_is_part_of_the_series(tmp_path: Path) -> None:
     }
     found = best_of_shapes(named, named.titles[0], TIME)
     assert set(found["series"]) == set(named.series)
+
+
+def test_no_circle_stands_on_a_label(shaped: Study) -> None:
+    # A second series of the same shapes, its optimum a little below the first's.
+    first = shaped.points[shaped.points["series"] == "MixPE W4A8"]
+    below = first.assign(
+        series="INT8", time_s=first["time_s"] * 0.8, energy_j=first["energy_j"] * 0.8
+    )
+    crowded = replace(shaped, points=pd.concat([first, below], ignore_index=True))
+    with matplotlib.rc_context(STYLE):
+        figure = shape_figure(crowded)
+        FigureCanvasAgg(figure).draw()
+    points = figure.dpi / 72
+    for axes in figure.axes:
+        (label,) = axes.texts
+        box = Text.get_window_extent(label)  # without its line
+        for line in axes.lines:
+            if line.get_markersize() != 8:
+                continue
+            x, y = axes.transData.transform(line.get_xydata()[0])  # type: ignore[index]
+            circle = Bbox.from_extents(
+                x - 4 * points, y - 4 * points, x + 4 * points, y + 4 * points
+            )
+            assert not box.overlaps(circle), label.get_text()

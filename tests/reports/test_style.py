@@ -43,7 +43,8 @@ def test_units_take_the_prefix_that_fits() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("engine.port_bits", 512, "512 bit port"),
+        ("engine.port_bits", 512, "512-bit port"),
+        ("engine.lut_k", 4, "steps of 4"),
         ("engine.weight_buffer_bytes", 131072, "128 KiB weight buffer"),
         ("engine.clock_mhz", 500.0, "500 MHz"),
         ("group", 64, "group 64"),

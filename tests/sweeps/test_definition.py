@@ -76,7 +76,7 @@ def test_finds_a_sweep_by_name() -> None:
         (("group = [32, 64]", "group = []"), r"axes: group: empty; give at least one value$"),
         (("group = [32, 64]", "group = [nan]"), r"axes: group: nan is not a number; remove it$"),
         (("group = [32, 64]", "group = [32, 32]"), r"axes: group: 32 is given twice; remove one"),
-        (("engine.rows", "engine.rws"), r"axes: engine\.rws: no such field of a fake design; the"),
+        (("engine.rows", "engine.rws"), r"axes: engine\.rws: no such field of a fake design; did"),
         (("seq = 64", "seq = 0"), r"workloads\[0\]\.seq: 0 must be greater than 0; change it$"),
         (("seq = 64", "seq = true"), r"workloads\[0\]\.seq: True must be a valid integer; "),
         (
@@ -90,7 +90,7 @@ def test_finds_a_sweep_by_name() -> None:
 )
 def test_names_file_and_field(tmp_path: Path, change: tuple[str, str], message: str | None) -> None:
     path = write(tmp_path, GOOD.replace(*change))
-    start = f"^{path}: " if message else "^no system named 'fike'; the systems are "
+    start = f"^{path}: " if message else r"^no system named 'fike'; did you mean fake\? the systems"
     with pytest.raises(ConfigError, match=start + (message or "")) as caught:
         load_sweep(path)
     assert "\n" not in str(caught.value)
@@ -127,7 +127,8 @@ network = "codenet-c"
 
 def test_refuses_what_is_no_file() -> None:
     with pytest.raises(
-        ConfigError, match=r"^no sweep named 'dmo'; the sweeps are .*, or give a .*$"
+        ConfigError,
+        match=r"^no sweep named 'dmo'; did you mean demo\? the sweeps .*, or give",
     ):
         load_sweep("dmo")
     with pytest.raises(ConfigError, match=r"^/no/x\.toml: cannot be read \(No such file or dir"):
