@@ -36,7 +36,7 @@ def draw(path: Path) -> None:
         published = [milliseconds for _, milliseconds, _ in rows]
         axis.plot(published, at, "D", color="#000000", markersize=5, label="published")
         axis.set_yticks(list(at), [machine for machine, _, _ in rows])
-        axis.set_xlabel("ms")
+        axis.set_xlabel("time (ms)")
         axis.set_title(_TITLES[phase], fontsize=9)
         axis.set_xlim(0, 1.05 * max(*published, *left))
         axis.grid(axis="x", alpha=0.3)
