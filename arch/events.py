@@ -13,7 +13,8 @@ class Event(StrEnum):
 
     ``CYCLE == STREAM + STALL_WEIGHTS + STALL_ACTIVATIONS + STALL_OUTPUT + STALL_DEQUANT +
     STALL_DRAIN`` for every run: a cycle either streams operands into the array or stalls for
-    exactly one cause, the first that holds in the order of the members below.
+    exactly one cause, the first that holds in the order of the members below.  In a block of M3ViT
+    that is so while a GEMM runs; its other cycles are those of the step that runs instead.
     """
 
     # time
@@ -58,6 +59,15 @@ class Event(StrEnum):
     OFFSET_READ = "offset_read"  # one beat of offsets
     OFFSET_WRITE = "offset_write"
 
+    # M3ViT's blocks: steps that are not GEMMs, and what they use
+    NORM_CYCLE = "norm_cycle"  # one cycle of the norm pass, up to the first GEMM
+    ATTENTION_CYCLE = "attention_cycle"  # one cycle of the attention products, up to the next GEMM
+    NORM_BEAT = "norm_beat"  # one beat of features normalised
+    QUERY_BEAT = "query_beat"  # one beat of a query that enters its slot
+    KEY_BEAT = "key_beat"  # one beat of a key that meets all queries held
+    VALUE_BEAT = "value_beat"  # one beat of a value that meets their probabilities
+    SCATTER_ADD = "scatter_add"  # one beat of results added to what stands in DRAM
+
     # off chip; one count is one beat of ``port_bits``
     DRAM_READ = "dram_read"
     DRAM_WRITE = "dram_write"
@@ -87,7 +97,19 @@ _DEFORM_ONLY = frozenset(
     }
 )
 
-GEMM_EVENTS = tuple(event for event in Event if event not in _DEFORM_ONLY)
+_ATTENTION_ONLY = (
+    Event.NORM_CYCLE,
+    Event.ATTENTION_CYCLE,
+    Event.NORM_BEAT,
+    Event.QUERY_BEAT,
+    Event.KEY_BEAT,
+    Event.VALUE_BEAT,
+    Event.SCATTER_ADD,
+)
+
+GEMM_EVENTS = tuple(
+    event for event in Event if event not in _DEFORM_ONLY and event not in _ATTENTION_ONLY
+)
 """What the GEMM engine counts; its counters exist for these alone, every other count is 0."""
 
 DEFORM_EVENTS = (
@@ -109,3 +131,6 @@ DEFORM_EVENTS = (
     Event.DRAM_WRITE,
 )
 """What the deformable engine counts; docs/deform-engine.md says what shared names mean in it."""
+
+ATTENTION_EVENTS = (*GEMM_EVENTS, *_ATTENTION_ONLY)
+"""What M3ViT's attention engine counts."""

@@ -1,4 +1,4 @@
-"""How long results take from the linear engine to memory, plain ones and those added to old ones."""
+"""Cycles from the linear engine to memory, of results that pass and of those that are added."""
 
 from __future__ import annotations
 

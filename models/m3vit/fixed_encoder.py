@@ -7,18 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dovetail.arch.m3vit.formats import (
-    ATTENTION_BIAS,
-    BIAS,
-    FEATURE,
-    PATCH_WEIGHT,
-    PIXEL,
-    WEIGHT,
-)
+from dovetail.arch.m3vit.formats import FEATURE, PATCH_WEIGHT, PIXEL, WEIGHT
+from dovetail.models.m3vit.attention_layer import attention_maps, attention_weights, fixed_norm
 from dovetail.models.m3vit.config import M3vitConfig
 from dovetail.models.m3vit.encoder import patches
 from dovetail.models.m3vit.fixed import Integers, to_fixed, wrap
-from dovetail.models.m3vit.fixed_attention import fixed_attention
 from dovetail.models.m3vit.fixed_gate import FixedRouting, fixed_gate
 from dovetail.models.m3vit.fixed_linear import (
     FixedLinear,
@@ -26,11 +19,11 @@ from dovetail.models.m3vit.fixed_linear import (
     fixed_linear,
     scatter_add,
 )
-from dovetail.models.m3vit.fixed_norm import FixedNorm, fixed_layer_norm
+from dovetail.models.m3vit.fixed_norm import fixed_layer_norm
 from dovetail.models.m3vit.gate import task_embedding
 from dovetail.models.m3vit.image import Pixels
 from dovetail.models.m3vit.order import Batch, by_expert
-from dovetail.models.m3vit.weights import Block, Linear, Norm, Weights
+from dovetail.models.m3vit.weights import Linear, Weights
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,9 +65,9 @@ def fixed_encode(
         beside = to_fixed(task_embedding(weights.task_embedding, which), FEATURE)
     hidden, routing = [x], {}
     for layer, block in enumerate(weights.blocks):
-        y = fixed_layer_norm(x, _norm(block.norm1))
-        x = wrap(x + _attention(y, block, config.heads, parallel), FEATURE)
-        y = fixed_layer_norm(x, _norm(block.norm2))
+        maps = attention_maps(x, attention_weights(block), heads=config.heads, parallel=parallel)
+        x = maps.x
+        y = fixed_layer_norm(x, fixed_norm(block.norm2))
         if block.experts:
             gate = to_fixed(block.gates[0 if beside is not None else which], WEIGHT)
             chosen = fixed_gate(_with(y, beside), gate, config.top_k)
@@ -112,23 +105,6 @@ def fixed_mixture(
         values = fixed_feed_forward(x[tokens], *experts[expert])
         scatter_add(result, tokens, scores, values)
     return result
-
-
-def _attention(x: Integers, block: Block, heads: int, parallel: int) -> Integers:
-    tokens, width = x.shape
-    layers = [
-        fixed_layer(layer, bias=ATTENTION_BIAS)
-        for layer in (block.query, block.key, block.value, block.output)
-    ]
-    q, k, v = (
-        fixed_linear(x, layer).reshape(tokens, heads, -1).transpose(1, 0, 2) for layer in layers[:3]
-    )
-    context = fixed_attention(q, k, v, parallel=parallel)
-    return fixed_linear(context.transpose(1, 0, 2).reshape(tokens, width), layers[3])
-
-
-def _norm(norm: Norm) -> FixedNorm:
-    return FixedNorm(to_fixed(norm.gamma, BIAS), to_fixed(norm.beta, BIAS))
 
 
 def _pair(layers: tuple[Linear, ...]) -> tuple[FixedLinear, FixedLinear]:

@@ -110,12 +110,7 @@ class RowProbability(wiring.Component):
             m.d.comb += [
                 write.addr.eq(Cat(to, order.head)),
                 write.data.eq(self.i_row.payload),
-                write.en.eq(
-                    take
-                    & order.begins
-                    & (order.begin_slot >= slots[0])
-                    & (order.begin_slot <= slots[-1])
-                ),
+                write.en.eq(take & order.begins & order.begin_slot.matches(*slots)),
                 read.addr.eq(Cat(turn, head)),
                 read.en.eq(walking),
                 unit.x.eq(x),

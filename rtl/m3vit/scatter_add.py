@@ -46,9 +46,9 @@ class ScatterAdd(wiring.Component):
     value is read before earlier beats are written, so the same address must not come twice
     without ``landed`` between.
 
-    :Latency: from ``i`` to ``o`` :data:`~dovetail.arch.m3vit.scatter.PLAIN_CYCLES` for a plain beat,
-        :func:`~dovetail.arch.m3vit.scatter.add_cycles` for one that is added, where memory answers
-        after a constant time; and one after the beat before at the earliest.
+    :Latency: :data:`~dovetail.arch.m3vit.scatter.PLAIN_CYCLES` for a plain beat, and where memory
+        answers after a constant time :func:`~dovetail.arch.m3vit.scatter.add_cycles` for one that
+        is added; and one after the beat before at the earliest.
     :Throughput: one beat per cycle, where memory answers in less than ``depth`` cycles.
     :Ready path: from ``sum_command.ready`` to ``i.ready``.
     :Reference: :func:`dovetail.models.m3vit.fixed_linear.scatter_add`.

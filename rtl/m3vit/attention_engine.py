@@ -1,0 +1,314 @@
+"""The attention engine: norm, three linear layers, both products and a fourth layer, in place."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from amaranth import Array, Const, Module, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.descriptor import registers
+from dovetail.arch.events import ATTENTION_EVENTS, GEMM_EVENTS, Event
+from dovetail.arch.m3vit.attention_engine import LAYERS, AttentionCall, AttentionEngineConfig
+from dovetail.arch.m3vit.formats import FEATURE
+from dovetail.rtl.engines import engine
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
+from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.m3vit.attention_products import AttentionProducts
+from dovetail.rtl.m3vit.norm_pass import NormPass
+from dovetail.rtl.m3vit.port_share import share_reads, share_writes
+from dovetail.rtl.m3vit.scatter_add import ScatterAdd, result_beat
+from dovetail.rtl.verilog import verilog
+
+__all__ = ["READ_PORTS", "AttentionEngine", "attention_call", "attention_verilog"]
+
+READ_PORTS = (
+    ("command", "read"),
+    ("weight_command", "weight_read"),
+    ("sum_command", "sum_read"),
+)
+"""Streams of commands and data of each port."""
+
+
+def attention_call(max_tokens: int) -> data.StructLayout:
+    """Layout of :class:`dovetail.arch.m3vit.attention_engine.AttentionCall`."""
+    names = (field.name for field in fields(AttentionCall))
+    return data.StructLayout(
+        {name: range(max_tokens + 1) if name == "tokens" else ADDRESS_BITS for name in names}
+    )
+
+
+class _Phase(enum.Enum):
+    """What the engine does."""
+
+    IDLE = 0
+    NORM = 1
+    LAYERS = 2  # descriptors of query, key and value
+    RESULTS = 3  # of these are still to land
+    PRODUCTS = 4
+    OUTPUT = 5  # descriptor of the output layer
+    SUMS = 6  # are still to land
+
+
+class AttentionEngine(wiring.Component):
+    """``x += output(attention(norm(x)))``; every map lies in DRAM between two steps.
+
+    The steps follow each other; weights of a layer load while the one before it computes.
+
+    :Latency: :func:`dovetail.sim.m3vit_attention_engine.simulate_attention`, exactly, where each
+        port's memory answers as docs/engine.md describes; any memory gives the same results.
+    :Throughput: as its parts'.
+    :Ready path: none between ports, but from ``sum_command.ready`` and ``write.ready`` inwards.
+    :Reference: :func:`dovetail.models.m3vit.attention_layer.attention_maps`.
+
+    Parameters
+    ----------
+    config : AttentionEngineConfig
+
+    Members
+    -------
+    start : In(stream.Signature(attention_call(max_tokens)))
+        Accepted while the engine is idle.
+    command, read
+        Of features: the map itself, activations of the linear layers, queries.
+    weight_command, weight_read
+        Of the norm's scale and shift, weights and biases; of keys.
+    sum_command, sum_read
+        Of features to which attention is added; of values.
+    write : Out(stream.Signature(result_beat(port_bits)))
+    busy : unsigned(1)
+        From the cycle after start to the last write beat.
+    count_<event> : unsigned(48)
+        Event counters of the run.
+    """
+
+    def __init__(self, config: AttentionEngineConfig) -> None:
+        self._config = config
+        self._gemm = engine(config.engine)
+        members: dict[str, Any] = {
+            "start": In(stream.Signature(attention_call(config.max_tokens))),
+            "write": Out(stream.Signature(result_beat(config.port_bits))),
+            "busy": Out(1),
+        }
+        for command, read in READ_PORTS:
+            members[command] = Out(stream.Signature(READ_COMMAND))
+            members[read] = In(stream.Signature(config.port_bits))
+        for event in ATTENTION_EVENTS:
+            members[f"count_{event}"] = Out(COUNTER_BITS)
+        super().__init__(members)
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return self._gemm.leaves
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        m.submodules.norm = norm = NormPass(config.norm, max_tokens=config.max_tokens)
+        m.submodules.gemm = gemm = self._gemm
+        m.submodules.products = products = AttentionProducts(config.attention)
+        m.submodules.scatter = scatter = ScatterAdd(
+            experts=1,
+            tokens=config.max_tokens,
+            token_beats=config.token_beats,
+            port_bits=config.port_bits,
+            depth=config.sum_queue,
+        )
+        phase = Signal(_Phase)
+        go = Signal()
+        called: Any = Signal(attention_call(config.max_tokens))
+        m.d.comb += [
+            self.busy.eq(phase != _Phase.IDLE),
+            self.start.ready.eq(~self.busy),
+            go.eq(self.start.valid & self.start.ready),
+        ]
+        with m.If(go):
+            m.d.sync += called.eq(self.start.payload)
+        self._control(m, phase, go, called, norm, gemm, products, scatter)
+        self._write_back(m, gemm, scatter)
+
+        normalises, multiplies = phase == _Phase.NORM, phase == _Phase.PRODUCTS
+        linear = Signal()
+        m.d.comb += linear.eq(self.busy & ~normalises & ~multiplies)
+        share_reads(
+            m,
+            command=self.command,
+            read=self.read,
+            users=(
+                (normalises, norm.command, norm.read),
+                (linear, gemm.command, gemm.read),
+                (multiplies, products.command, products.read),
+            ),
+        )
+        share_reads(
+            m,
+            command=self.weight_command,
+            read=self.weight_read,
+            users=(
+                (normalises, norm.parameter_command, norm.parameter_read),
+                (linear, gemm.weight_command, gemm.weight_read),
+                (multiplies, products.key_command, products.key_read),
+            ),
+        )
+        share_reads(
+            m,
+            command=self.sum_command,
+            read=self.sum_read,
+            users=(
+                (linear, scatter.sum_command, scatter.sum_read),
+                (multiplies, products.value_command, products.value_read),
+            ),
+        )
+        share_writes(
+            m,
+            write=self.write,
+            users=(
+                (normalises, norm.write),
+                (linear, scatter.o),
+                (multiplies, products.write),
+            ),
+        )
+        self._count(m, phase, go, norm, gemm, scatter)
+        return m
+
+    def _control(
+        self,
+        m: Module,
+        phase: Any,
+        go: Any,
+        called: Any,
+        norm: Any,
+        gemm: Any,
+        products: Any,
+        scatter: Any,
+    ) -> None:
+        """The phases, and what each part works on."""
+        config = self._config
+        layer = Signal(range(len(LAYERS)))
+        payload: Any = self.start.payload
+        m.d.comb += [
+            norm.start.eq(go),
+            norm.job.tokens.eq(payload.tokens),
+            norm.job.address.eq(payload.x_address),
+            norm.job.parameter_address.eq(payload.norm_address),
+            norm.job.output_address.eq(payload.normed_address),
+            products.job.tokens.eq(called.tokens),
+            products.job.query_address.eq(called.query_address),
+            products.job.key_address.eq(called.key_address),
+            products.job.value_address.eq(called.value_address),
+            products.job.output_address.eq(called.context_address),
+        ]
+
+        last = layer == len(LAYERS) - 1
+        values: dict[str, Any] = dict(registers(config.engine, config.layer.registers))
+        weights = called.weight_address + layer * config.layer_beats
+        outputs = Array(getattr(called, f"{name}_address") for name in LAYERS[:-1])
+        values |= {
+            "m_blocks": called.tokens,
+            "weight_address": weights,
+            "scale_address": weights + config.layer.weight_beats,
+        }
+        d: Any = gemm.start.payload
+        m.d.comb += [getattr(d, name).eq(value) for name, value in values.items()]
+        with m.If(last):
+            m.d.comb += [
+                d.activation_address.eq(called.context_address),
+                d.output_address.eq(called.x_address),
+                d.tag.eq(1),
+            ]
+        with m.Else():
+            m.d.comb += [
+                d.activation_address.eq(called.normed_address),
+                d.output_address.eq(outputs[layer]),
+                d.tag.eq(0),
+            ]
+        offers = (phase == _Phase.LAYERS) | (phase == _Phase.OUTPUT)
+        accepted = Signal()
+        m.d.comb += [
+            gemm.start.valid.eq(offers),
+            accepted.eq(gemm.start.valid & gemm.start.ready),
+            gemm.clear.eq(go),
+            gemm.landed.eq(scatter.landed),
+        ]
+        with m.If(accepted):
+            m.d.sync += layer.eq(layer + 1)  # the last is followed by the first
+
+        with m.Switch(phase):
+            with m.Case(_Phase.IDLE):
+                with m.If(go):
+                    m.d.sync += phase.eq(_Phase.NORM)
+            with m.Case(_Phase.NORM):
+                with m.If(~norm.busy):
+                    m.d.sync += phase.eq(_Phase.LAYERS)
+            with m.Case(_Phase.LAYERS):
+                with m.If(accepted & (layer == len(LAYERS) - 2)):
+                    m.d.sync += phase.eq(_Phase.RESULTS)
+            with m.Case(_Phase.RESULTS):
+                m.d.comb += products.start.eq(~gemm.busy)
+                with m.If(products.start):
+                    m.d.sync += phase.eq(_Phase.PRODUCTS)
+            with m.Case(_Phase.PRODUCTS):
+                with m.If(~products.busy):
+                    m.d.sync += phase.eq(_Phase.OUTPUT)
+            with m.Case(_Phase.OUTPUT):
+                with m.If(accepted):
+                    m.d.sync += phase.eq(_Phase.SUMS)
+            with m.Case(_Phase.SUMS):
+                with m.If(scatter.landed):
+                    m.d.sync += phase.eq(_Phase.IDLE)
+
+    def _write_back(self, m: Module, gemm: Any, scatter: Any) -> None:
+        """Results to memory; those of the output layer, which is tagged, are added there."""
+        beat, to = gemm.write.payload, scatter.i.payload
+        m.d.comb += [
+            scatter.i.valid.eq(gemm.write.valid),
+            gemm.write.ready.eq(scatter.i.ready),
+            to.address.eq(beat.address),
+            to.data.eq(beat.data),
+            to.add.eq(beat.tag),
+            to.place.eq(beat.block),
+            to.last.eq(beat.last),
+            scatter.lookup.score.eq(1 << FEATURE.fraction_bits),
+        ]
+        with m.If(scatter.lookup.enable):
+            m.d.sync += scatter.lookup.token.eq(scatter.lookup.place)
+
+    def _count(self, m: Module, phase: Any, go: Any, norm: Any, gemm: Any, scatter: Any) -> None:
+        """Counters of this engine beside those of the linear one."""
+
+        def passes(of: Any) -> Any:
+            return of.valid & of.ready
+
+        multiplies = phase == _Phase.PRODUCTS
+        reads = [passes(getattr(self, read)) for _, read in READ_PORTS]
+        normalises = (phase == _Phase.NORM) | (phase == _Phase.LAYERS)
+        counts: dict[Event, Any] = {
+            Event.CYCLE: self.busy,
+            Event.NORM_CYCLE: normalises & ~gemm.busy,
+            Event.ATTENTION_CYCLE: self.busy & ~normalises & ~gemm.busy,
+            Event.NORM_BEAT: passes(norm.write),
+            Event.QUERY_BEAT: multiplies & reads[0],
+            Event.KEY_BEAT: multiplies & reads[1],
+            Event.VALUE_BEAT: multiplies & reads[2],
+            Event.SCATTER_ADD: scatter.added,
+            Event.DRAM_READ: sum(reads, Const(0, 1)),
+            Event.DRAM_WRITE: passes(self.write),
+        }
+        for event in GEMM_EVENTS:
+            if event not in counts:
+                m.d.comb += getattr(self, f"count_{event}").eq(getattr(gemm, f"count_{event}"))
+        for event, count in counts.items():
+            counter = getattr(self, f"count_{event}")
+            with m.If(go):
+                m.d.sync += counter.eq(0)
+            with m.Elif(count != 0):
+                m.d.sync += counter.eq(counter + count)
+
+
+def attention_verilog(config: AttentionEngineConfig) -> str:
+    """Verilog of the engine of ``config``, top module ``engine``; deterministic."""
+    return verilog(AttentionEngine(config), name="engine")
