@@ -74,6 +74,7 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return {mismatch.kind for mismatch in compare([small]).mismatches}
 
 
+@pytest.mark.long
 def test_a_bias_that_is_not_shifted_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def unshifted(self: BiasAdd, platform: object) -> Module:
         m = Module()

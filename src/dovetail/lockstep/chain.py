@@ -1,4 +1,4 @@
-"""Chains of GEMMs in lockstep: reference, simulator and RTL."""
+"""M3ViT's linear layers in lockstep: single GEMMs, and chains, by reference, simulator and RTL."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.descriptor import registers
 from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.lockstep.chain_cases import ChainCase, random_chain, random_chained_engine
+from dovetail.lockstep.random_cases import build_index, random_case, random_linear_engine
 from dovetail.lockstep.run import LateWrite, WrongValues
-from dovetail.lockstep.verify import CasePlan
+from dovetail.lockstep.verify import CasePlan, gemm_summary
 from dovetail.rtl.gemm.chain_top import MOST_GEMMS, WRITE_CYCLES, ChainTop, chain_start
 from dovetail.rtl.verilator import Build, Case, CaseResult, EngineRtl, build_engine
 from dovetail.rtl.verilog import verilog
 from dovetail.sim.gemm_chain import ChainResult, Link, simulate_chain
 
-__all__ = ["CHAIN_PLAN", "ChainRun", "build_index", "random_run"]
+__all__ = ["CHAIN_PLAN", "LINEAR_PLAN", "ChainRun", "random_run"]
 
-_BUILDS_PER_BLOCK = 3
-_SEEDS_PER_BLOCK = 24
 # A run that takes this many times the simulator's cycles is hung.
 _PATIENCE = 4
 # Chances of a gap, and of back-pressure, in 1/256.
@@ -144,12 +143,6 @@ class ChainRun:
         return None
 
 
-def build_index(seed: int) -> int:
-    """Which engine a seed runs on: each block of 24 seeds uses three, from the first seed on."""
-    block, place = divmod(seed, _SEEDS_PER_BLOCK)
-    return block * _BUILDS_PER_BLOCK + place % _BUILDS_PER_BLOCK
-
-
 def random_run(config: ChainedEngineConfig, seed: int, *, repeat: str) -> ChainRun:
     """A chain for ``config`` with its memory and DRAM latency."""
     rng = np.random.default_rng([seed, 5])
@@ -173,4 +166,12 @@ CHAIN_PLAN = CasePlan(
     engine=random_chained_engine,
     case=random_run,
     summary=_summary,
+)
+
+LINEAR_PLAN = CasePlan(
+    work="GEMM",
+    build_index=build_index,
+    engine=random_linear_engine,
+    case=random_case,
+    summary=gemm_summary,
 )
