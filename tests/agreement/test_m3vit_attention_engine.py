@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.events import STALLS, Event
-from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
+from dovetail.arch.m3vit.attention_engine import EDGE_MOE, AttentionEngineConfig
 from dovetail.lockstep.compare import compare
 from dovetail.lockstep.m3vit_attention import (
     AttentionCase,
@@ -15,26 +14,6 @@ from dovetail.lockstep.m3vit_attention import (
     random_attention_engine,
     random_operands,
 )
-
-EDGE_MOE = AttentionEngineConfig(
-    engine=ChainedEngineConfig(
-        cols=16,
-        lut_k=16,
-        max_group=256,
-        port_bits=256,
-        activation_buffer_bytes=2 * 16 * 192 * 4,
-        weight_buffer_bytes=2 * 576 * 256 * 2,
-        scale_buffer_bytes=2 * 12 * 32,
-        accumulator_buffer_bytes=2 * 16 * 192 * 6,
-        dram_latency_cycles=64,
-    ),
-    heads=3,
-    head_dim=64,
-    parallel=4,
-    max_tokens=129,
-    tile_tokens=16,
-)
-"""Its 16 x 16 linear unit, weight buffer, p and 256-bit ports, for M3ViT-tiny."""
 
 
 def agree(cases: list[AttentionCase]) -> None:
