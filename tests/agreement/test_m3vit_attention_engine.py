@@ -10,7 +10,6 @@ from dovetail.arch.m3vit.attention_engine import EDGE_MOE, AttentionEngineConfig
 from dovetail.lockstep.compare import compare
 from dovetail.lockstep.m3vit_attention import (
     AttentionCase,
-    random_attention,
     random_attention_engine,
     random_operands,
 )
@@ -48,11 +47,9 @@ def test_few_tokens_and_many_on_a_small_engine() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("index", [*range(3), *range(4, 18)])
-def test_awkward_tokens_on_random_engines(index: int) -> None:
-    config = random_attention_engine(index)
-    cases = [random_attention(config, 8 * index + place, repeat="") for place in range(8)]
-    agree(awkward(config, seed=index) + cases)
+@pytest.mark.parametrize("index", [0, 1, 2, 4, 5, 8])
+def test_awkward_tokens_at_all_port_widths(index: int) -> None:
+    agree(awkward(random_attention_engine(index), seed=index))
 
 
 @pytest.mark.long
