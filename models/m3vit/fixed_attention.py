@@ -14,7 +14,7 @@ from dovetail.models.m3vit.softmax import probability, running_softmax
 def fixed_attention(q: Integers, k: Integers, v: Integers, *, parallel: int = 4) -> Integers:
     """``softmax(q k^T / sqrt(d)) v`` of every head, in fixed<32,10>.
 
-    - ``score = ((q . k) >> 22)``, wrapped, then ``(score * scale) >> 22``, wrapped
+    - scores of :func:`attention_scores`
     - maximum and reciprocal sum of :func:`running_softmax`; query ``t`` sits in slot ``t mod p`` of
       its batch, which is replaced when that key passes, so its row begins at key ``t mod p``
     - ``output = (sum(probability * v)) >> 22``, wrapped: probabilities are made again while
@@ -31,14 +31,28 @@ def fixed_attention(q: Integers, k: Integers, v: Integers, *, parallel: int = 4)
     -------
     int64, shape (heads, tokens, head_dim)
     """
-    heads, tokens, head_dim = q.shape
+    heads, tokens, _ = q.shape
     if parallel < 1:
         raise ShapeError(f"parallel={parallel} must be at least 1; raise it")
     fraction = FEATURE.fraction_bits
-    scores = wrap(product(q, k.transpose(0, 2, 1)) >> fraction, FEATURE)
-    scores = wrap((scores * attention_scale(head_dim)) >> fraction, FEATURE)
-    rows = scores.reshape(heads * tokens, tokens)
+    rows = attention_scores(q, k).reshape(heads * tokens, tokens)
     first = np.tile(np.arange(tokens) % parallel, heads)
     bias, reciprocal = running_softmax(rows, first=first)
     weights = probability(rows, bias[:, None], reciprocal[:, None])
     return wrap(product(weights.reshape(heads, tokens, tokens), v) >> fraction, FEATURE)
+
+
+def attention_scores(q: Integers, k: Integers) -> Integers:
+    """``((q . k) >> 22)``, wrapped, then ``(score * scale) >> 22``, wrapped.
+
+    Parameters
+    ----------
+    q, k : int64, shape (heads, tokens, head_dim)
+
+    Returns
+    -------
+    int64, shape (heads, queries, keys)
+    """
+    fraction = FEATURE.fraction_bits
+    scores = wrap(product(q, k.transpose(0, 2, 1)) >> fraction, FEATURE)
+    return wrap((scores * attention_scale(q.shape[2])) >> fraction, FEATURE)

@@ -44,6 +44,11 @@ def fixed_layer_norm(x: Integers, norm: FixedNorm) -> Integers:
 
     ``mean``, ``x - mean``, the product with ``rstd`` after its shift, and ``y`` wrap to 32 bits.
     """
+    return normalise(x, *token_statistics(x), norm)
+
+
+def token_statistics(x: Integers) -> tuple[Integers, Integers]:
+    """``mean`` and ``rstd`` of each row, both of shape (rows, 1); see :func:`fixed_layer_norm`."""
     factor, shift = mean_factor(x.shape[1])
     mean = wrap((x.sum(axis=1, keepdims=True) * factor) >> shift, FEATURE)
     squares = ((x * x) >> _SQUARE_SHIFT).sum(axis=1, keepdims=True)
@@ -51,8 +56,13 @@ def fixed_layer_norm(x: Integers, norm: FixedNorm) -> Integers:
     high, low = squares >> _LOW_BITS, squares & ((1 << _LOW_BITS) - 1)
     square = ((high * factor) << (_LOW_BITS - shift)) + ((low * factor) >> shift)
     variance = np.maximum(square - ((mean * mean) >> _SQUARE_SHIFT), 0) + EPSILON
+    return mean, inverse_root(variance)
+
+
+def normalise(x: Integers, mean: Integers, rstd: Integers, norm: FixedNorm) -> Integers:
+    """``y`` of features whose statistics are known; see :func:`fixed_layer_norm`."""
     centred = wrap(x - mean, FEATURE)
-    unit = wrap((centred * inverse_root(variance)) >> RSTD.fraction_bits, FEATURE)
+    unit = wrap((centred * rstd) >> RSTD.fraction_bits, FEATURE)
     scaled = unit * norm.gamma + (norm.beta << FEATURE.fraction_bits)
     return wrap(scaled >> BIAS.fraction_bits, FEATURE)
 

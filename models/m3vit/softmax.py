@@ -15,9 +15,8 @@ ONE = 1 << FEATURE.fraction_bits
 def running_softmax(x: Integers, *, first: Integers | int = 0) -> tuple[Integers, Integers]:
     """Maximum and reciprocal sum of each row; nothing else of a row is kept between the passes.
 
-    The first number sets ``b = x`` and ``S = 1``.  Each later one does, with ``e = exp(-|x - b|)``:
-    where ``x > b``, ``S = ((S * e) >> 22) + 1`` and ``b = x``; else ``S = S + e``.  At the end the
-    reciprocal is ``floor(2**53 / S)``.
+    The first number sets ``b = x`` and ``S = 1``, each later one is taken by :func:`softmax_step`.
+    At the end the reciprocal is ``floor(2**53 / S)``.
 
     Parameters
     ----------
@@ -42,13 +41,29 @@ def running_softmax(x: Integers, *, first: Integers | int = 0) -> tuple[Integers
     bias = x[row, column]
     total = np.full(rows, ONE, dtype=np.int64)
     for step in range(1, length):
-        value = x[row, (column + step) % length]
-        larger = value > bias
-        exponential = exp_negative(np.abs(value - bias))
-        rescaled = ((total * exponential) >> FEATURE.fraction_bits) + ONE
-        total = np.where(larger, rescaled, total + exponential)
-        bias = np.where(larger, value, bias)
+        bias, total = softmax_step(bias, total, x[row, (column + step) % length])
     return bias, (1 << (SOFTMAX_SUM.fraction_bits + RECIPROCAL.fraction_bits)) // total
+
+
+def softmax_step(bias: Integers, total: Integers, x: Integers) -> tuple[Integers, Integers]:
+    """Take one more number of each row.
+
+    With ``e = exp(-|x - b|)``: where ``x > b``, ``S = ((S * e) >> 22) + 1`` and ``b = x``; else
+    ``S = S + e``.
+
+    Parameters
+    ----------
+    bias, total, x : int64, shape (rows,)
+        ``b``, ``S`` and the number.
+
+    Returns
+    -------
+    bias, total : int64, shape (rows,)
+    """
+    larger = x > bias
+    exponential = exp_negative(np.abs(x - bias))
+    rescaled = ((total * exponential) >> FEATURE.fraction_bits) + ONE
+    return np.where(larger, x, bias), np.where(larger, rescaled, total + exponential)
 
 
 def probability(x: Integers, bias: Integers, reciprocal: Integers) -> Integers:

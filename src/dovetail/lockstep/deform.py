@@ -262,4 +262,4 @@ DEFORM_PLAN = CasePlan(
 
 def verify(system: str, **options: Any) -> VerifyReport:
     """As :func:`dovetail.lockstep.verify.verify`, with deformable engines and calls."""
-    return verify_plan(system, plan=DEFORM_PLAN, **options)
+    return verify_plan(system, plans=(DEFORM_PLAN,), **options)

@@ -55,7 +55,7 @@ LUT_PLAN = CasePlan(
 
 def verify(system: str, **options: Any) -> VerifyReport:
     """As :func:`dovetail.lockstep.verify.verify`, with cores that take steps of several k."""
-    return verify_plan(system, plan=LUT_PLAN, **options)
+    return verify_plan(system, plans=(LUT_PLAN,), **options)
 
 
 def certify(design: LutDesign, trace: Trace, *, seed: int = 0) -> Certificate:
