@@ -98,6 +98,26 @@ class AttentionEngineConfig:
         return self.engine.port_bits
 
     @property
+    def clock_mhz(self) -> float:
+        return self.engine.clock_mhz
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Of the linear unit and of both products together."""
+        return self.engine.peak_macs_per_cycle + 2 * self.parallel * self.lanes
+
+    @property
+    def described(self) -> dict[str, str | int]:
+        """What tells one engine from another at a glance."""
+        return {
+            "block": "attention",
+            "heads": self.heads,
+            "head_dim": self.head_dim,
+            "parallel": self.parallel,
+            "max_tokens": self.max_tokens,
+        }
+
+    @property
     def lanes(self) -> int:
         """Features of a beat."""
         return self.port_bits // FEATURE.bits

@@ -154,6 +154,20 @@ _SYSTEMS = {
         ),
         papers={"lut-tensor-core": "dovetail.sweeps.reproduce_lut:rows"},
     ),
+    "m3vit": System(
+        name="m3vit",
+        title="vision transformer with a mixture of experts: a block's attention half (Edge-MoE)",
+        design="dovetail.arch.m3vit.design:m3vit_design",
+        preset="dovetail.arch.m3vit.design:preset",
+        presets="dovetail.arch.m3vit.design:presets",
+        default_preset="attention-edge-moe",
+        simulate="dovetail.sim.m3vit_network:simulate_encoder",
+        component="dovetail.rtl.m3vit.attention_engine:AttentionEngine",
+        verilog="dovetail.rtl.m3vit.attention_engine:attention_verilog",
+        verify="dovetail.lockstep.m3vit:verify",
+        technology=None,
+        papers={"m3vit": "dovetail.sweeps.reproduce_m3vit:rows"},
+    ),
     "mixpe": System(
         name="mixpe",
         title="mixed-precision shift-and-add PEs, dequantised after each group",
@@ -211,17 +225,9 @@ _SYSTEMS = {
 }
 
 
-_OTHER_PAPERS = {
-    "m3vit": "dovetail.sweeps.reproduce_m3vit:rows",
-}
-"""Papers with rows that need no registered system, as in :attr:`System.papers`."""
-
-
 def papers() -> dict[str, str]:
     """Every paper's name and its ``() -> rows``."""
-    return _OTHER_PAPERS | {
-        name: path for entry in _SYSTEMS.values() for name, path in entry.papers.items()
-    }
+    return {name: path for entry in _SYSTEMS.values() for name, path in entry.papers.items()}
 
 
 def register(entry: System) -> None:

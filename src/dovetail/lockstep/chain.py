@@ -166,6 +166,7 @@ CHAIN_PLAN = CasePlan(
     engine=random_chained_engine,
     case=random_run,
     summary=_summary,
+    takes=ChainedEngineConfig,
 )
 
 LINEAR_PLAN = CasePlan(

@@ -287,4 +287,5 @@ ATTENTION_PLAN = CasePlan(
     engine=random_attention_engine,
     case=random_attention,
     summary=_summary,
+    takes=AttentionEngineConfig,
 )
