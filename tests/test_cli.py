@@ -315,6 +315,20 @@ def test_run_refuses_in_one_line(invoke: Invoke, words: Sequence[str], message: 
     assert re.search(message, refused(invoke(*RUN, *words)))
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("mixpe", "--timeline", "no/t.json"), r"^no/t\.json: cannot be written \(No such file"),
+        (("deform", "--timeline", "t.json"), r"^system 'deform' has no timeline; those that have "),
+    ],
+)
+def test_a_timeline_that_cannot_be_is_refused_before_the_run(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, words: Sequence[str], message: str
+) -> None:
+    monkeypatch.setattr("dovetail.models.importers.load_workload", None)
+    assert re.match(message, refused(invoke("run", *words, "--network", "codenet-c")))
+
+
 def test_a_system_without_a_preset_is_the_system_not_a_baseline(invoke: Invoke) -> None:
     core = chosen_design(systems.system("mixpe"), None, None).engine.core
     assert core == "mixpe_w4a8"  # arXiv 2411.16158; its baselines are presets too

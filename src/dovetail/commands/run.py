@@ -41,7 +41,7 @@ def run(
     """
     from dovetail import systems
     from dovetail.commands.design import chosen_design
-    from dovetail.commands.output import print_json, write_text
+    from dovetail.commands.output import check_writable, print_json, write_text
     from dovetail.errors import ConfigError, UnpricedError, did_you_mean
     from dovetail.models.importers import load_workload
 
@@ -53,6 +53,9 @@ def run(
             f"no accounting named {accounting!r}; {did_you_mean(accounting, accountings)}"
             f"those of {system} are {', '.join(accountings)}"
         )
+    if timeline is not None:
+        systems.part(entry, "timeline")
+        check_writable(timeline)
     trace = load_workload(network, phase=phase, batch=batch, seq=seq)
     if accounting == "honest":
         table = technology or entry.technology

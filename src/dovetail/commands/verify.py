@@ -16,7 +16,14 @@ def verify(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="how many random configurations")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="where they start")] = 0,
-    waves: Annotated[bool, typer.Option("--waves", help="write waveforms")] = False,
+    waves: Annotated[
+        bool,
+        typer.Option(
+            "--waves",
+            help="write the waveform around every mismatch to dovetail-waves/, not around one an "
+            "engine",
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Run a system's RTL in Verilator: values equal to the reference, cycles and events to the
