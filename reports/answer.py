@@ -5,24 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from dovetail.arch.units import CORE_UNITS
+from dovetail.reports.array_area import EQUAL_AREA, array_um2
 from dovetail.reports.breakdowns import energy_bounds
 from dovetail.reports.shapes import has_shapes, shape_sentences
 from dovetail.reports.study import (
     SHAPE_FIELDS,
     STEP_FIELD,
     Study,
-    component_columns,
     series_fields,
 )
 from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
-from dovetail.sweeps.equal_area import BAND
-
-EQUAL_AREA = 2 * BAND
-"""Arrays count as equal in area up to this relative difference: each of a sweep lies within the
-band of its target, on either side."""
-
-_ARRAY_PARTS = {u.component for units in CORE_UNITS.values() for u in units if u.in_array}
 
 
 def answer(study: Study) -> list[tuple[str, str]]:
@@ -51,7 +43,7 @@ def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.Dat
         ``first``, ``other`` (numbers of points), and the ratios ``area`` (of the arrays, first
         over other), ``time`` and ``energy`` (other over first: above 1 the first is better).
     """
-    points = study.of(title).assign(array=_array_um2)
+    points = study.of(title).assign(array=array_um2)
     points = points.sort_values(["time_s", "energy_j"], kind="stable")
     apart = {*series_fields(study.sweep), *SHAPE_FIELDS, STEP_FIELD}
     shared = [field for field in study.fields if field not in apart]
@@ -77,11 +69,6 @@ def equal_area_pairs(study: Study, title: str, first: str, other: str) -> pd.Dat
 
 def _near(areas: pd.Series, area: float) -> pd.Series:
     return (areas / area - 1).abs() <= EQUAL_AREA
-
-
-def _array_um2(rows: pd.DataFrame) -> pd.Series:
-    parts = component_columns(rows, "area", "um2")
-    return parts[[name for name in parts.columns if name in _ARRAY_PARTS]].sum(axis=1)
 
 
 def _nothing(study: Study) -> str:

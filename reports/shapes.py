@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
+from dovetail.reports.array_area import EQUAL_AREA, array_um2
 from dovetail.reports.charts import fragment
 from dovetail.reports.legend import legend_below
 from dovetail.reports.study import (
@@ -34,8 +35,10 @@ _ASPECT = "columns over rows"
 def best_of_shapes(study: Study, title: str, quantity: Quantity) -> pd.DataFrame:
     """The least ``quantity`` at each aspect of the array, of each series on one workload.
 
-    Settings on which the measured error depends are those of the sweep's base, so that all shapes
-    do the same work as exactly; whatever else varies is as good as it can be for the shape.
+    Of each series only the largest arrays count, which are equal in area, so that size is not taken
+    for shape.  Settings on which the measured error depends are those of the sweep's base, so that
+    all shapes do the same work as exactly; whatever else varies is as good as it can be for the
+    shape.
 
     Returns
     -------
@@ -49,6 +52,9 @@ def best_of_shapes(study: Study, title: str, quantity: Quantity) -> pd.DataFrame
     for field in system(study.sweep["system"]).error_fields:
         if field in study.fields and field not in apart:
             points = points[points[field] == value_at(study.sweep["base"], field)]
+    area = array_um2(points)
+    largest = area.groupby(points["series"]).transform("max")
+    points = points[area >= (1 - EQUAL_AREA) * largest]
     steps = [STEP_FIELD] if STEP_FIELD in study.fields else []
     fields = [*SHAPE_FIELDS, *steps]
     rows, cols = (points[field].astype(float) for field in SHAPE_FIELDS)

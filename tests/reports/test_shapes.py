@@ -40,7 +40,14 @@ def shaped(tmp_path_factory: pytest.TempPathFactory) -> Study:
     axes = {**sweep().axes, ("engine.core", "engine.rows", "engine.cols"): ARRAYS}
     definition = replace(sweep(), axes=axes)
     folder = tmp_path_factory.mktemp("shapes")
-    return read_study(write_store(folder / "sweep.sqlite", definition, refuse=lambda _: None))
+    study = read_study(write_store(folder / "sweep.sqlite", definition, refuse=lambda _: None))
+    return replace(study, points=with_arrays(study.points, 1000.0))
+
+
+def with_arrays(points: pd.DataFrame, area_um2: float) -> pd.DataFrame:
+    """Points whose arrays are PEs alone, of that area."""
+    parts = [name for name in points.columns if re.fullmatch(r"area_\w+_um2", name)]
+    return points.assign(**(dict.fromkeys(parts, 0.0) | {"area_pe_um2": area_um2}))
 
 
 def least(study: Study, title: str, core: str, rows: int, column: str) -> float:
@@ -114,6 +121,18 @@ def test_a_sweep_of_one_shape_has_none(shaped: Study) -> None:
     assert not has_shapes(replace(shaped, sweep={**shaped.sweep, "axes": axes}))
 
 
+@pytest.mark.parametrize(("area_um2", "shapes"), [(901.0, 4), (899.0, 3)])
+def test_smaller_arrays_are_no_shapes_of_the_larger(
+    shaped: Study, area_um2: float, shapes: int
+) -> None:
+    narrow = shaped.points["engine.rows"] == 32
+    smaller = with_arrays(shaped.points[narrow], area_um2)
+    study = replace(shaped, points=pd.concat([shaped.points[~narrow], smaller]).sort_index())
+    for title in study.titles:
+        found = best_of_shapes(study, title, TIME)
+        assert sum(found["series"] == "MixPE W4A8") == shapes
+
+
 def test_equal_aspects_count_once(shaped: Study) -> None:
     points = pd.concat([shaped.points, shaped.points.assign(time_s=9e9)], ignore_index=True)
     doubled = replace(shaped, points=points)
@@ -142,6 +161,7 @@ def test_what_goes_with_a_word_is_part_of_the_series(tmp_path: Path) -> None:
     definition = replace(sweep(), axes={fields: arrays, **kept})
     path = write_store(tmp_path / "sweep.sqlite", definition, refuse=lambda _: None)
     named = read_study(path)
+    named = replace(named, points=with_arrays(named.points, 1000.0))
     assert list(named.series)[0] == "MixPE W4A8, group 128"  # that of the base
     assert set(named.series) == {
         f"{core}, group {group}" for core in ("MixPE W4A8", "INT8") for group in (32, 128)

@@ -7,7 +7,7 @@ import pytest
 from dovetail.arch.mixpe import mixpe_design, preset
 from dovetail.arch.technology import technology
 from dovetail.errors import ConfigError
-from dovetail.reports.answer import EQUAL_AREA
+from dovetail.reports.array_area import EQUAL_AREA
 from dovetail.sweeps import demo, mixpe_vs_int8
 from dovetail.sweeps.axes import Sweep
 from dovetail.sweeps.equal_area import BAND, arrays_by_rows, equal_area_arrays
