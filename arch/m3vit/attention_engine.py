@@ -17,7 +17,7 @@ from dovetail.arch.m3vit.norm import NormDesign
 from dovetail.arch.spad import is_power_of_two, power_of_two
 from dovetail.errors import ConfigError
 
-__all__ = ["EDGE_MOE", "LAYERS", "AttentionCall", "AttentionEngineConfig", "describe_attention"]
+__all__ = ["LAYERS", "AttentionCall", "AttentionEngineConfig", "describe_attention"]
 
 LAYERS = ("query", "key", "value", "output")
 """The four linear layers, in the order in which they run and their operands stand."""
@@ -217,25 +217,3 @@ def describe_attention(config: AttentionEngineConfig, tokens: int) -> AttentionC
         value_address=value,
         context_address=context,
     )
-
-
-EDGE_MOE = AttentionEngineConfig(
-    engine=ChainedEngineConfig(
-        cols=16,
-        lut_k=16,
-        max_group=256,
-        port_bits=256,
-        activation_buffer_bytes=2 * 16 * 192 * 4,
-        weight_buffer_bytes=2 * 576 * 256 * 2,
-        scale_buffer_bytes=2 * 12 * 32,
-        accumulator_buffer_bytes=2 * 16 * 192 * 6,
-        dram_latency_cycles=64,
-    ),
-    heads=3,
-    head_dim=64,
-    parallel=4,
-    max_tokens=129,
-    tile_tokens=16,
-)
-"""Edge-MoE's 16 x 16 linear unit, weight buffer, p and 256-bit ports, for M3ViT-tiny (C++ source of
-arXiv 2305.18691); tiles of tokens and the other buffers are ours."""

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from dovetail.arch.events import STALLS, Event
-from dovetail.arch.m3vit.attention_engine import EDGE_MOE, AttentionEngineConfig
+from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
+from dovetail.arch.m3vit.design import preset
 from dovetail.lockstep.compare import compare
 from dovetail.lockstep.m3vit_attention import (
     AttentionCase,
     random_attention_engine,
     random_operands,
 )
+
+EDGE_MOE = preset("attention-edge-moe").engine
 
 
 def agree(cases: list[AttentionCase]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dovetail.arch.events import ATTENTION_EVENTS, STALLS, Event
-from dovetail.arch.m3vit.attention_engine import EDGE_MOE
+from dovetail.arch.m3vit.design import preset
 from dovetail.arch.m3vit.schedule import schedule_preset
 from dovetail.errors import ConfigError
 from dovetail.lockstep.m3vit_attention import random_attention_engine
@@ -13,6 +13,8 @@ from dovetail.models.m3vit.config import TINY
 from dovetail.sim.m3vit_attention import score_times
 from dovetail.sim.m3vit_attention_engine import simulate_attention
 from dovetail.sim.m3vit_schedule import simulate_schedule
+
+EDGE_MOE = preset("attention-edge-moe").engine
 
 
 @pytest.mark.parametrize("tokens", [1, 2, 3, 4, 11])
