@@ -24,7 +24,7 @@ _BITS = {
 _UNSCALED = ("int8", "fp16", "int16")
 # What bit-serial cores take; the place of a format is its register.
 PLANE_FORMATS = ("odd", "twos_complement", "zero_point")
-_MOST_ODD_FACTOR = 7  # of the k of a step
+_MOST_ODD_FACTOR = 15  # of the k of a step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Gemm:
         group = self.group if isinstance(self.group, int) else 0
         if not 0 < group // (group & -group or 1) <= _MOST_ODD_FACTOR:
             raise ConfigError(
-                f"group={self.group!r} must be a power of two of steps of 1 to 8 k; "
+                f"group={self.group!r} must be a power of two of steps of 1 to 16 k; "
                 f"set it to 32, 64 or 128"
             )
         if self.weight_format in PLANE_FORMATS:

@@ -17,6 +17,7 @@ from dovetail.lockstep.random_cases import (
     lut_build_index,
     random_case,
     random_engine,
+    random_linear_engine,
     random_lut_engine,
 )
 
@@ -172,3 +173,22 @@ def test_two_hundred_lut_cases_cover_what_they_should(lut_cases: list[LockstepCa
     assert any(one.gemm.k % one.config.lut_k for one in lut_cases)  # a step that is not full
     fp8 = [one.operands.activations for one in lut_cases if one.config.core == "lut_fp8"]
     assert any((a & 0x7F == 0x7F).any() for a in fp8)  # NaN
+
+
+# --- M3ViT's linear layers
+
+
+def test_linear_cases_cover_what_they_should() -> None:
+    cases = [random_case(random_linear_engine(build_index(n)), n, repeat="") for n in range(200)]
+    assert {one.config.core for one in cases} == {"linear_w16a32"}
+    steps = {one.config.lut_k for one in cases}
+    assert {2, 3, 16} < steps
+    assert {one.gemm.weight_format for one in cases} == {"int16", "int16_bias"}
+    assert {one.gelu for one in cases} == {False, True}
+    assert {one.output_shift for one in cases} == {0, 2, 14, 16}
+    assert len({one.bias_shift for one in cases}) == 32
+    groups = [-(-one.gemm.k // one.gemm.group) for one in cases]
+    assert min(groups) == 1
+    assert max(groups) > 2
+    for one in cases[::10]:
+        assert one.reference().dtype == np.int32
