@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from dovetail.errors import ConfigError
 __all__ = ["parse_table"]
 
 _T = TypeVar("_T")
+
+_SHOWN = 8  # problems; a wrong column would name every unit of a table
 
 
 def parse_table(adapter: TypeAdapter[_T], text: str, *, origin: str) -> _T:
@@ -33,7 +36,10 @@ def parse_table(adapter: TypeAdapter[_T], text: str, *, origin: str) -> _T:
         # JSON mode keeps strict types and still turns nested tables into nested costs.
         return adapter.validate_json(json.dumps(values, default=str), context=context)
     except ValidationError as error:
-        raise ConfigError("; ".join(_problem(origin, item) for item in error.errors())) from None
+        found = [_problem(origin, item) for item in error.errors()]
+        more = len(found) - _SHOWN
+        rest = [f"and {more} more like these"] if more > 0 else []
+        raise ConfigError("; ".join([*found[:_SHOWN], *rest])) from None
 
 
 def _problem(origin: str, item: Any) -> str:
@@ -45,6 +51,10 @@ def _problem(origin: str, item: Any) -> str:
         return f"{origin}: {where} is missing; add it"
     if item["type"] == "unexpected_keyword_argument":
         return f"{origin}: {where} is not a field of a technology table; remove it"
-    text = item["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(item["input"], dict | list) else f" (got {item['input']!r})"
-    return f"{origin}: {where or 'table'}: {text}{given}"
+    start = f"{origin}: {where or 'table'}: "
+    scalar = not isinstance(item["input"], dict | list)
+    if item["type"] == "value_error":  # our own validators, which say the rule and the remedy
+        given = f" (got {item['input']!r})" if scalar else ""
+        return start + item["msg"].removeprefix("Value error, ") + given
+    rule = re.sub(r"^\w+ should ", "must ", item["msg"])
+    return f"{start}{repr(item['input']) if scalar else 'its value'} {rule}; change it"

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -358,23 +359,23 @@ WHERE = r"^\S+hand\.toml: units\.mixpe\.dequant\[0\]\.area_um2"
         ('{ uncertainty = 0.1, node_nm = 45, source = "hand" }', r"\.value is missing; add it$"),
         (
             '{ value = nan, uncertainty = 0.1, node_nm = 45, source = "hand" }',
-            r"\.value: Input should be a finite number \(got nan\)$",
+            r"\.value: nan must be a finite number; change it$",
         ),
         (
             '{ value = inf, uncertainty = 0.1, node_nm = 45, source = "hand" }',
-            r"\.value: Input should be a finite number \(got inf\)$",
+            r"\.value: inf must be a finite number; change it$",
         ),
         (
             '{ value = -1, uncertainty = 0.1, node_nm = 45, source = "hand" }',
-            r"\.value: Input should be greater than 0 \(got -1\)$",
+            r"\.value: -1 must be greater than 0; change it$",
         ),
         (
             '{ value = "1", uncertainty = 0.1, node_nm = 45, source = "hand" }',
-            r"\.value: Input should be a valid number \(got '1'\)$",
+            r"\.value: '1' must be a valid number; change it$",
         ),
         (
             '{ value = 1, uncertainty = 1.5, node_nm = 45, source = "hand" }',
-            r"\.uncertainty: Input should be less than or equal to 1 \(got 1\.5\)$",
+            r"\.uncertainty: 1\.5 must be less than or equal to 1; change it$",
         ),
         (
             '{ value = 1, uncertainty = 0.1, node_nm = 45, source = "hand", unit = "um2" }',
@@ -565,3 +566,15 @@ def test_logic_of_a_packaged_table_is_of_one_node(name: str) -> None:
 
 def test_a_figure_made_in_python_keeps_its_source() -> None:
     assert Figure(value=1.0, uncertainty=0.1, node_nm=7.0, source="measured").source == "measured"
+
+
+def test_a_table_that_is_wrong_throughout_names_the_first_places(tmp_path: Path) -> None:
+    text = (files("dovetail.arch") / "technologies" / "nangate45.toml").read_text()
+    wrong, count = re.subn(r"(?<=delay_ns = \{ value = )[0-9.e-]+", "-1.0", text)
+    path = tmp_path / "wrong.toml"
+    path.write_text(wrong)
+    with pytest.raises(ConfigError) as caught:
+        load_technology(path)
+    places = str(caught.value).split("; ")
+    assert sum(place.endswith("-1.0 must be greater than 0") for place in places) == 8
+    assert places[-1] == f"and {count - 8} more like these"
