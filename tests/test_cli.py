@@ -505,3 +505,17 @@ def test_ctrl_c_ends_with_one_line(
     monkeypatch.setattr("dovetail.sweeps.definition.load_sweep", interrupt)
     result = invoke(*words)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{line}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gpu a100-lut-8x --network llama2-70b-layer --batch 1",
+        "schedule edge-moe-zcu102 --network m3vit-tiny",
+        "run mixpe --network vit-authors --accounting authors",
+    ],
+)
+def test_headings_fit_eighty_columns(invoke: Invoke, words: str) -> None:
+    result = invoke(*words.split())
+    assert result.exit_code == 0
+    assert max(len(line) for line in result.stdout.splitlines()) <= 80

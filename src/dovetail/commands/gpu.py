@@ -103,7 +103,7 @@ def _gemms(result: GpuResult) -> list[dict[str, Any]]:
 
 
 def _print(data: dict[str, Any]) -> None:
-    from dovetail.commands.output import engineering, print_table, shown
+    from dovetail.commands.output import engineering, print_heading, print_table, shown
 
     rows = [
         ("time", engineering(data["time_ms"] * 1e-3, "s")),
@@ -120,7 +120,7 @@ def _print(data: dict[str, Any]) -> None:
         ("utilization", f"{data['utilization']:.1%}"),
         ("DRAM traffic", engineering(float(data["dram_bytes"]), "B")),
     ]
-    print(
+    print_heading(
         f"{data['machine']} on {data['network']} {data['phase']}, batch {data['batch']}, "
         f"{data['seq']} tokens, tables {data['precompute']}; {data['level']}"
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from dovetail.errors import ConfigError
@@ -35,6 +37,11 @@ def print_table(
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     Console(markup=False, highlight=False).print(table)
+
+
+def print_heading(text: str) -> None:
+    """Print a line above a table, broken between words where the terminal is narrower."""
+    print(fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False))
 
 
 @contextmanager

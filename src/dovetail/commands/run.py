@@ -186,7 +186,7 @@ def _other(account: Any, design: Any, trace: Any) -> dict[str, Any]:
 def _print(data: dict[str, Any], trace: Any) -> None:
     from textwrap import fill
 
-    from dovetail.commands.output import engineering, print_table, shown
+    from dovetail.commands.output import engineering, print_heading, print_table, shown
 
     rows = [
         ("cycles", shown(data["cycles"])),
@@ -207,7 +207,7 @@ def _print(data: dict[str, Any], trace: Any) -> None:
     if data["area_um2"] is not None:
         rows.append(("area", shown(data["area_um2"] * 1e-6, "mm2")))
         rows += [(f"  {name}", shown(um2 * 1e-6, "mm2")) for name, um2 in data["area"].items()]
-    print(
+    print_heading(
         f"{data['system']} {data['design_id']} on {trace.network} {trace.phase}, "
         f"batch {trace.batch}, {trace.seq} tokens, accounting {data['accounting']}"
     )

@@ -136,7 +136,7 @@ def schedule(
 
 
 def _print(data: dict[str, Any]) -> None:
-    from dovetail.commands.output import engineering, print_table, shown
+    from dovetail.commands.output import engineering, print_heading, print_table, shown
 
     rows = [
         ("cycles", shown(data["cycles"])),
@@ -159,7 +159,7 @@ def _print(data: dict[str, Any]) -> None:
         ("energy, published power x time", engineering(data["platform_mj"] * 1e-3, "J")),
         (f"energy of DRAM alone, {DRAM}", engineering(data["dram_mj"] * 1e-3, "J")),
     ]
-    print(
+    print_heading(
         f"{data['schedule']} {data['design_id']} on {data['network']}, {data['seq']} tokens, "
         f"{data['top_k']} of {data['experts']} experts; {data['level']}"
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dovetail.arch.devices import Device
 from dovetail.arch.memories import memories
-from dovetail.commands.output import note, print_table, shown
+from dovetail.commands.output import note, print_heading, print_table, shown
 
 if TYPE_CHECKING:
     from dovetail.rtl.engine_synth import EngineSynthesis
@@ -59,7 +59,7 @@ def print_unit(title: str, report: SynthesisReport) -> None:
         ("netlist equals RTL", report.equivalence or "not tried"),
         *_provenance(report),
     ]
-    print(title)
+    print_heading(title)
     print_table("", ("", "value"), rows)
     if report.warning:
         note(report.warning)
@@ -139,7 +139,7 @@ def print_engine(title: str, synthesis: EngineSynthesis) -> None:
         )
     )
     columns = ("unit", "count", "um2", "share", "MHz", "pJ/op", "leakage nW")
-    print(title)
+    print_heading(title)
     print_table("", columns, rows, right=" rrrrrr")
     sram = [
         (memory.component, memory.count, memory.words, memory.word_bits)
@@ -181,7 +181,7 @@ def print_fpga(title: str, report: FpgaReport, boards: Sequence[Device]) -> None
         for kind, label in _COUNTS.items()
     ]
     columns = ("", "used", *(board.name for board in boards))
-    print(title)
+    print_heading(title)
     print_table("", columns, rows, right=" r" + "r" * len(boards))
     modules = [
         (module.name, shown(module.instances), *(shown(module.resources[kind]) for kind in _COUNTS))
