@@ -55,6 +55,6 @@ def _problem(origin: str, item: Any) -> str:
     scalar = not isinstance(item["input"], dict | list)
     if item["type"] == "value_error":  # our own validators, which say the rule and the remedy
         given = f" (got {item['input']!r})" if scalar else ""
-        return start + item["msg"].removeprefix("Value error, ") + given
+        return start + str(item["msg"]).removeprefix("Value error, ") + given
     rule = re.sub(r"^\w+ should ", "must ", item["msg"])
     return f"{start}{repr(item['input']) if scalar else 'its value'} {rule}; change it"

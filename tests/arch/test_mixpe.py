@@ -73,7 +73,7 @@ def test_names_the_presets_when_one_is_unknown() -> None:
     with pytest.raises(ConfigError) as caught:
         preset("w4a8-9x9")
     assert str(caught.value) == (
-        f"no preset named 'w4a8-9x9'; the presets are {', '.join(presets())}"
+        f"no preset named 'w4a8-9x9'; did you mean w4a8-8x8? the presets are {', '.join(presets())}"
     )
 
 
