@@ -67,6 +67,10 @@ class Event(StrEnum):
     KEY_BEAT = "key_beat"  # one beat of a key that meets all queries held
     VALUE_BEAT = "value_beat"  # one beat of a value that meets their probabilities
     SCATTER_ADD = "scatter_add"  # one beat of results added to what stands in DRAM
+    GATE_CYCLE = "gate_cycle"  # one cycle of the gate's decision, up to the first expert
+    LOGIT = "logit"  # one logit that the gate takes
+    CHOICE = "choice"  # one expert chosen for a token
+    EXPERT = "expert"  # one expert with tokens, which are run through it
 
     # off chip; one count is one beat of ``port_bits``
     DRAM_READ = "dram_read"
@@ -97,18 +101,19 @@ _DEFORM_ONLY = frozenset(
     }
 )
 
+_BLOCK_ONLY = (Event.NORM_CYCLE, Event.NORM_BEAT, Event.SCATTER_ADD)
 _ATTENTION_ONLY = (
-    Event.NORM_CYCLE,
     Event.ATTENTION_CYCLE,
-    Event.NORM_BEAT,
     Event.QUERY_BEAT,
     Event.KEY_BEAT,
     Event.VALUE_BEAT,
-    Event.SCATTER_ADD,
 )
+_MOE_ONLY = (Event.GATE_CYCLE, Event.LOGIT, Event.CHOICE, Event.EXPERT)
 
 GEMM_EVENTS = tuple(
-    event for event in Event if event not in _DEFORM_ONLY and event not in _ATTENTION_ONLY
+    event
+    for event in Event
+    if event not in {*_DEFORM_ONLY, *_BLOCK_ONLY, *_ATTENTION_ONLY, *_MOE_ONLY}
 )
 """What the GEMM engine counts; its counters exist for these alone, every other count is 0."""
 
@@ -132,5 +137,8 @@ DEFORM_EVENTS = (
 )
 """What the deformable engine counts; docs/deform-engine.md says what shared names mean in it."""
 
-ATTENTION_EVENTS = (*GEMM_EVENTS, *_ATTENTION_ONLY)
+ATTENTION_EVENTS = (*GEMM_EVENTS, *_BLOCK_ONLY, *_ATTENTION_ONLY)
 """What M3ViT's attention engine counts."""
+
+MOE_EVENTS = (*GEMM_EVENTS, *_BLOCK_ONLY, *_MOE_ONLY)
+"""What M3ViT's MoE engine counts."""

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dovetail.arch.events import STALLS, Event
+from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
 from dovetail.arch.m3vit.design import M3vitDesign
+from dovetail.arch.m3vit.moe_engine import MoeEngineConfig
 from dovetail.errors import ConfigError
-from dovetail.models.m3vit.config import LAYERS
-from dovetail.models.networks.m3vit_trace import config_of
+from dovetail.models.m3vit.config import LAYERS, M3vitConfig
+from dovetail.models.networks.m3vit_trace import config_of, routing_of
 from dovetail.models.trace import Trace
 from dovetail.sim.m3vit_attention_engine import simulate_attention
+from dovetail.sim.m3vit_moe_engine import simulate_moe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +53,7 @@ class EncoderResult:
 
 
 def simulate_encoder(design: M3vitDesign, trace: Trace) -> EncoderResult:
-    """Cycles and events of the attention halves of all blocks.
-
-    Every block has as many tokens, and time does not depend on data, so all take as long.
+    """Cycles and events of that half of all blocks which the design computes.
 
     Parameters
     ----------
@@ -64,21 +65,60 @@ def simulate_encoder(design: M3vitDesign, trace: Trace) -> EncoderResult:
     TraceError
         Where the network is no M3ViT.
     ConfigError
-        Where its tokens or heads are not those of the engine.
+        Where its tokens, heads or experts are not those of the engine.
     """
-    engine = design.engine
     network = config_of(trace)
+    engine = design.engine
+    runs = (
+        _mixtures(engine, trace, network)
+        if isinstance(engine, MoeEngineConfig)
+        else _attentions(engine, trace, network)
+    )
+    return EncoderResult(
+        runs=len(runs),
+        events={event: sum(run[event] for run in runs) for event in Event},
+        macs=_macs(engine, network, len(runs)),
+        peak_macs_per_cycle=engine.peak_macs_per_cycle,
+    )
+
+
+def _attentions(
+    engine: AttentionEngineConfig, trace: Trace, network: M3vitConfig
+) -> list[Mapping[Event, int]]:
+    """Every block has as many tokens, and time does not depend on data, so all take as long."""
     if (network.heads, network.head_dim) != (engine.heads, engine.head_dim):
         raise ConfigError(
             f"{trace.network} has {network.heads} heads of {network.head_dim}, and the engine "
             f"heads={engine.heads} of head_dim={engine.head_dim}; change the engine's"
         )
-    run = simulate_attention(engine, network.tokens)
-    layers = 4 * network.tokens * engine.width**2
-    products = 2 * network.tokens**2 * engine.width
-    return EncoderResult(
-        runs=LAYERS,
-        events={event: LAYERS * count for event, count in run.events.items()},
-        macs=LAYERS * (layers + products),
-        peak_macs_per_cycle=engine.peak_macs_per_cycle,
-    )
+    return [simulate_attention(engine, network.tokens).events] * LAYERS
+
+
+def _mixtures(
+    engine: MoeEngineConfig, trace: Trace, network: M3vitConfig
+) -> list[Mapping[Event, int]]:
+    """Each with the queues that its gate makes."""
+    for field, value in (
+        ("width", network.hidden),
+        ("hidden", network.expert_hidden),
+        ("experts", network.experts),
+        ("top_k", network.top_k),
+    ):
+        if getattr(engine, field) != value:
+            raise ConfigError(
+                f"{trace.network} has {field}={value}, and the engine {field}="
+                f"{getattr(engine, field)}; change the engine's"
+            )
+    return [
+        simulate_moe(engine, routing.lengths.tolist()).events
+        for _, routing in sorted(routing_of(trace).items())
+    ]
+
+
+def _macs(engine: AttentionEngineConfig | MoeEngineConfig, network: M3vitConfig, runs: int) -> int:
+    """Useful ones of so many runs."""
+    if isinstance(engine, MoeEngineConfig):
+        of_token = engine.width * (engine.experts + 2 * engine.top_k * engine.hidden)
+    else:
+        of_token = engine.width * (4 * engine.width + 2 * network.tokens)
+    return runs * network.tokens * of_token

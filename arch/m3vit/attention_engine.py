@@ -8,13 +8,12 @@ from functools import cached_property
 from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass as validated
 
-from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.engine import PositiveInt
 from dovetail.arch.m3vit.attention import AttentionDesign
+from dovetail.arch.m3vit.block_engine import BlockEngineConfig
 from dovetail.arch.m3vit.formats import ATTENTION_BIAS, FEATURE
 from dovetail.arch.m3vit.linear_layer import LinearLayer
 from dovetail.arch.m3vit.norm import NormDesign
-from dovetail.arch.spad import is_power_of_two, power_of_two
 from dovetail.errors import ConfigError
 
 __all__ = ["LAYERS", "AttentionCall", "AttentionEngineConfig", "describe_attention"]
@@ -22,54 +21,24 @@ __all__ = ["LAYERS", "AttentionCall", "AttentionEngineConfig", "describe_attenti
 LAYERS = ("query", "key", "value", "output")
 """The four linear layers, in the order in which they run and their operands stand."""
 
-_BEAT_BITS = 21  # of a count of beats in a read command
-
 
 @validated(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
-class AttentionEngineConfig:
+class AttentionEngineConfig(BlockEngineConfig):
     """``x += output(attention(norm(x)))`` from DRAM to DRAM.
 
     Attributes
     ----------
-    engine : ChainedEngineConfig
-        For the linear layers; its port is that of all parts, and its DRAM latency that of all
-        ports.
     heads, head_dim : int
     parallel : int
         Queries held at a time.
-    max_tokens : int
-    tile_tokens : int
-        Tokens that the linear layers take at a time.
-    sum_queue : int
-        Results that wait for what they are added to; more than the DRAM latency, or they hold
-        others back.
     """
 
-    engine: ChainedEngineConfig
     heads: PositiveInt
     head_dim: PositiveInt
     parallel: PositiveInt
-    max_tokens: PositiveInt
-    tile_tokens: PositiveInt
-    sum_queue: PositiveInt = 128
 
     @model_validator(mode="after")
     def _check(self) -> AttentionEngineConfig:
-        if self.port_bits % FEATURE.bits:
-            raise ValueError(
-                f"port_bits={self.port_bits} must be a whole number of features of "
-                f"{FEATURE.bits} bits; change port_bits"
-            )
-        if self.engine.cols != self.engine.cols_padded:
-            raise ValueError(
-                f"cols={self.engine.cols} must be a power of two from 2 on; set it to "
-                f"{self.engine.cols_padded}"
-            )
-        if not is_power_of_two(self.engine.lut_k):
-            raise ValueError(
-                f"lut_k={self.engine.lut_k} must be a power of two, so that steps of activations "
-                f"lie without a gap; set it to {power_of_two(self.engine.lut_k)}"
-            )
         row = self.engine.activation.row_bits // FEATURE.bits
         if self.width % self.engine.cols or self.width % row:
             raise ValueError(
@@ -77,29 +46,12 @@ class AttentionEngineConfig:
                 f"{self.engine.cols} and of the {row} features of a scratchpad row, so that a "
                 f"layer's results are the next one's activations; change one of them"
             )
-        if self.max_tokens * self.token_beats >= 1 << _BEAT_BITS:
-            raise ValueError(
-                f"max_tokens={self.max_tokens} of {self.token_beats} beats each must be below "
-                f"2^{_BEAT_BITS} beats; lower max_tokens"
-            )
-        if self.engine.dram_latency_cycles >= self.sum_queue:
-            raise ValueError(
-                f"sum_queue={self.sum_queue} must be above dram_latency_cycles="
-                f"{self.engine.dram_latency_cycles}; raise it"
-            )
+        self.check_tokens()
         try:
             _ = self.attention, self.norm, self.layer.registers
         except ConfigError as problem:
             raise ValueError(str(problem)) from problem
         return self
-
-    @property
-    def port_bits(self) -> int:
-        return self.engine.port_bits
-
-    @property
-    def clock_mhz(self) -> float:
-        return self.engine.clock_mhz
 
     @property
     def peak_macs_per_cycle(self) -> int:
@@ -116,11 +68,6 @@ class AttentionEngineConfig:
             "parallel": self.parallel,
             "max_tokens": self.max_tokens,
         }
-
-    @property
-    def lanes(self) -> int:
-        """Features of a beat."""
-        return self.port_bits // FEATURE.bits
 
     @property
     def width(self) -> int:

@@ -49,6 +49,6 @@ def pack_attention(
     return image
 
 
-def written_maps(maps: AttentionMaps) -> NDArray[np.int32]:
-    """What stands in memory from ``x_address`` on after a run: int32, (maps, tokens, width)."""
-    return np.stack([getattr(maps, name) for name in WRITTEN_MAPS]).astype(np.int32)
+def written_maps(maps: AttentionMaps) -> dict[str, NDArray[np.int32]]:
+    """What stands in each map after a run: int32 of shape (tokens, width)."""
+    return {name: getattr(maps, name).astype(np.int32) for name in WRITTEN_MAPS}

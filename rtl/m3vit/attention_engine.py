@@ -20,18 +20,10 @@ from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.m3vit.attention_products import AttentionProducts
 from dovetail.rtl.m3vit.norm_pass import NormPass
-from dovetail.rtl.m3vit.port_share import share_reads, share_writes
+from dovetail.rtl.m3vit.port_share import READ_PORTS, share_reads, share_writes
 from dovetail.rtl.m3vit.scatter_add import ScatterAdd, result_beat
-from dovetail.rtl.verilog import verilog
 
-__all__ = ["READ_PORTS", "AttentionEngine", "attention_call", "attention_verilog"]
-
-READ_PORTS = (
-    ("command", "read"),
-    ("weight_command", "weight_read"),
-    ("sum_command", "sum_read"),
-)
-"""Streams of commands and data of each port."""
+__all__ = ["AttentionEngine", "attention_call"]
 
 
 def attention_call(max_tokens: int) -> data.StructLayout:
@@ -307,8 +299,3 @@ class AttentionEngine(wiring.Component):
                 m.d.sync += counter.eq(0)
             with m.Elif(count != 0):
                 m.d.sync += counter.eq(counter + count)
-
-
-def attention_verilog(config: AttentionEngineConfig) -> str:
-    """Verilog of the engine of ``config``, top module ``engine``; deterministic."""
-    return verilog(AttentionEngine(config), name="engine")

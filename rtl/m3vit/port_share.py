@@ -1,4 +1,4 @@
-"""One memory port for several parts that take turns."""
+"""The memory ports of a block's engine, each for several parts that take turns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 
 from amaranth import Module, Value
 
-__all__ = ["share_reads", "share_writes"]
+__all__ = ["READ_PORTS", "share_reads", "share_writes"]
+
+READ_PORTS = (
+    ("command", "read"),
+    ("weight_command", "weight_read"),
+    ("sum_command", "sum_read"),
+)
+"""Streams of commands and data of each read port that the engines of blocks have."""
 
 
 def share_reads(

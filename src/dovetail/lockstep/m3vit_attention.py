@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.events import ATTENTION_EVENTS
@@ -17,16 +18,18 @@ from dovetail.arch.m3vit.attention_engine import (
     AttentionEngineConfig,
     describe_attention,
 )
-from dovetail.arch.m3vit.formats import ATTENTION_BIAS, FEATURE, WEIGHT
-from dovetail.lockstep.run import LateWrite, WrongValues
+from dovetail.arch.m3vit.formats import ATTENTION_BIAS, BIAS, FEATURE, WEIGHT
+from dovetail.lockstep.m3vit_block import BlockCase, Times, draw, with_latency
 from dovetail.lockstep.verify import CasePlan
-from dovetail.models.m3vit.attention_image import WRITTEN_MAPS, pack_attention, written_maps
+from dovetail.models.m3vit.attention_image import pack_attention, written_maps
 from dovetail.models.m3vit.attention_layer import AttentionWeights, attention_maps
 from dovetail.models.m3vit.fixed import Integers
 from dovetail.models.m3vit.fixed_linear import FixedLinear
 from dovetail.models.m3vit.fixed_norm import FixedNorm
-from dovetail.rtl.m3vit.attention_engine import READ_PORTS, attention_call, attention_verilog
-from dovetail.rtl.verilator import Build, Case, CaseResult, EngineRtl, build_engine
+from dovetail.rtl.m3vit.attention_engine import attention_call
+from dovetail.rtl.m3vit.engines import block_verilog
+from dovetail.rtl.m3vit.port_share import READ_PORTS
+from dovetail.rtl.verilator import Build, EngineRtl, build_engine
 from dovetail.sim.m3vit_attention_engine import AttentionResult, simulate_attention
 
 __all__ = [
@@ -37,17 +40,13 @@ __all__ = [
     "random_operands",
 ]
 
-# A run that takes this many times the simulator's cycles is hung.
-_PATIENCE = 4
-# Chances of a gap, and of back-pressure, in 1/256.
-_GAPS_256 = (32, 96, 160)
 _SEEDS_PER_BUILD = 8
 
 
 @lru_cache(maxsize=8)
 def _engine_rtl(config: AttentionEngineConfig) -> EngineRtl:
     return EngineRtl(
-        verilog=attention_verilog(config),
+        verilog=block_verilog(config),
         descriptor=attention_call(config.max_tokens),
         port_bits=config.port_bits,
         events=ATTENTION_EVENTS,
@@ -55,72 +54,43 @@ def _engine_rtl(config: AttentionEngineConfig) -> EngineRtl:
     )
 
 
-def _with_latency(config: AttentionEngineConfig, cycles: int) -> AttentionEngineConfig:
-    return replace(config, engine=replace(config.engine, dram_latency_cycles=cycles))
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class AttentionCase:
-    """One run with its operands; see :class:`dovetail.lockstep.run.LockstepRun`.
+class AttentionCase(BlockCase):
+    """One run of the attention engine.
 
     Attributes
     ----------
     config : AttentionEngineConfig
         With the DRAM latency of this case.
-    x : int64, shape (tokens, width)
     weights : AttentionWeights
-    gap_seed : int
-    repeat : str
     """
 
     config: AttentionEngineConfig
-    x: Integers
     weights: AttentionWeights
-    gap_seed: int
-    repeat: str
 
     @property
-    def tokens(self) -> int:
-        return len(self.x)
+    def block(self) -> AttentionEngineConfig:
+        return self.config
 
     @property
     def call(self) -> AttentionCall:
         return describe_attention(self.config, self.tokens)
 
-    @property
-    def outputs(self) -> int:
-        """Values written: those of all maps."""
-        return len(WRITTEN_MAPS) * self.x.size
-
     def build(self, *, traced: bool = False) -> Build:
         # The DRAM latency is the memory's, not the hardware's.
-        return build_engine(_engine_rtl(_with_latency(self.config, 1)), traced=traced)
+        return build_engine(_engine_rtl(with_latency(self.config, 1)), traced=traced)
 
     def simulate(self) -> AttentionResult:
         return simulate_attention(self.config, self.tokens)
 
-    def reference(self) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-        """What must stand in memory in the end: int32, shape (maps, tokens, width)."""
+    def memory(self) -> NDArray[np.uint8]:
+        return pack_attention(self.config, self.call, self.x, self.weights)
+
+    def reference(self) -> dict[str, NDArray[np.int32]]:
         maps = attention_maps(
             self.x, self.weights, heads=self.config.heads, parallel=self.config.parallel
         )
         return written_maps(maps)
-
-    def rtl(self, *, cycles: int, gaps: bool = False) -> Case:
-        call = self.call
-        gap_256 = int(np.random.default_rng(self.gap_seed).choice(_GAPS_256)) if gaps else 0
-        # Gaps stretch a run by at most the chance of a gap, on each of four ports' two streams.
-        patience = _PATIENCE * (1 + 8 * gap_256 // (256 - gap_256))
-        return Case(
-            descriptor=asdict(call),
-            memory=pack_attention(self.config, call, self.x, self.weights).tobytes(),
-            output_address=call.x_address,
-            output_beats=len(WRITTEN_MAPS) * self.tokens * self.config.token_beats,
-            latency_cycles=self.config.engine.dram_latency_cycles,
-            max_cycles=patience * cycles + 1000,
-            gap_256=gap_256,
-            gap_seed=self.gap_seed if gaps else 0,
-        )
 
     def describe(self) -> str:
         config, engine = self.config, self.config.engine
@@ -130,51 +100,16 @@ class AttentionCase:
             f"port {engine.port_bits} bit, DRAM latency {engine.dram_latency_cycles}"
         )
 
-    def wrong_values(self, rtl: CaseResult) -> WrongValues | None:
-        want = self.reference()
-        got = np.frombuffer(rtl.output, dtype="<i4").reshape(want.shape)
-        wrong = np.argwhere(got != want)
-        if not len(wrong):
-            return None
-        lanes = self.config.lanes
-        written = np.repeat(np.array(rtl.written_at), lanes).reshape(want.shape)
-        first = min(wrong.tolist(), key=lambda place: int(written[tuple(place)]))
-        number, token, feature = first
-        lane = FEATURE.bits * (feature % lanes)
-        return WrongValues(
-            cycle=int(written[number, token, feature]),
-            signal=f"write.payload.data[{lane}:{lane + FEATURE.bits}] "
-            f"({WRITTEN_MAPS[number]}, token={token}, feature={feature})",
-            rtl=int(got[number, token, feature]),
-            expected=int(want[number, token, feature]),
-            count=len(wrong),
-        )
-
-    def late_write(self, rtl: CaseResult) -> LateWrite | None:
+    def write_times(self) -> list[tuple[str, Times]]:
         simulated = self.simulate()
-        written = np.array(rtl.written_at).reshape(len(WRITTEN_MAPS), -1)
-        of_map = dict(zip(WRITTEN_MAPS, written, strict=True))
-        # Every beat of the norm and of the products, and the last one of each layer.
+        landed = {name: simulated.layers[name].landed for name in LAYERS}
         products = simulated.products_start + 1 + simulated.products.output
-        expected: list[tuple[str, Integers, Integers]] = [
-            ("normed", of_map["normed"], simulated.norm.write)
+        return [
+            ("normed", simulated.norm.write),
+            *((name, landed[name]) for name in LAYERS[:-1]),
+            ("context", products),
+            ("x", landed["output"]),
         ]
-        for layer in LAYERS[:-1]:
-            expected.append((layer, *_last(of_map[layer], simulated.layers[layer].landed)))
-        expected.append(("context", of_map["context"], products))
-        expected.append(("x", *_last(of_map["x"], simulated.layers["output"].landed)))
-        for name, seen, right in expected:
-            late = np.flatnonzero(seen != right)
-            if len(late):
-                beat = int(late[0])
-                what = f"{name}, beat {beat}" if len(seen) > 1 else f"last beat of {name}"
-                return LateWrite(what=what, rtl=int(seen[beat]), expected=int(right[beat]))
-        return None
-
-
-def _last(written: Integers, landed: int) -> tuple[Integers, Integers]:
-    """The last of a map's beats, and when it should be."""
-    return written.max(keepdims=True), np.array([landed])
 
 
 def build_index(seed: int) -> int:
@@ -238,20 +173,14 @@ def random_operands(
 ) -> tuple[Integers, AttentionWeights]:
     """A map and weights: as a network has them, or the ends of their formats."""
 
-    def draw(bits: int, size: tuple[int, ...], deviation: float) -> Integers:
-        ends = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-        if extreme:
-            return rng.choice(np.array([*ends, -1, 0, 1]), size)
-        return np.clip(rng.normal(0, deviation, size), *ends).astype(np.int64)
-
     def layer() -> FixedLinear:
         # Weights of a variance of one over the inputs keep features at their size.
-        weight = draw(WEIGHT.bits, (width, width), 2.0**WEIGHT.fraction_bits / width**0.5)
-        bias = draw(ATTENTION_BIAS.bits, (width,), 2.0**ATTENTION_BIAS.fraction_bits)
+        weight = draw(rng, WEIGHT, (width, width), width**-0.5, extreme=extreme)
+        bias = draw(rng, ATTENTION_BIAS, (width,), 1.0, extreme=extreme)
         return FixedLinear(weight, bias, WEIGHT, ATTENTION_BIAS)
 
-    x = draw(FEATURE.bits, (tokens, width), 2.0**FEATURE.fraction_bits)
-    norm = FixedNorm(*draw(16, (2, width), 2.0**11))
+    x = draw(rng, FEATURE, (tokens, width), 1.0, extreme=extreme)
+    norm = FixedNorm(*draw(rng, BIAS, (2, width), 1.0, extreme=extreme))
     return x, AttentionWeights(norm, layer(), layer(), layer(), layer())
 
 
@@ -259,7 +188,7 @@ def random_attention(config: AttentionEngineConfig, seed: int, *, repeat: str) -
     """A run on ``config``; tokens are mostly the awkward numbers."""
     rng = np.random.default_rng([seed, 6])
     latencies = [cycles for cycles in (1, 2, 3, 17, 64) if cycles < config.sum_queue]
-    config = _with_latency(config, int(rng.choice(latencies)))
+    config = with_latency(config, int(rng.choice(latencies)))
     p, most = config.parallel, config.max_tokens
     awkward = [1, 2, p - 1, p, p + 1, 2 * p, 2 * p + 1, most - 1, most]
     tokens = int(min(most, max(1, rng.choice(awkward))))

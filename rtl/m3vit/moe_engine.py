@@ -1,0 +1,355 @@
+"""The MoE engine: norm, gate, and expert after expert over its queue of tokens, in place."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from amaranth import Cat, Const, Module, Signal
+from amaranth.hdl import Elaboratable
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from dovetail.arch.descriptor import registers
+from dovetail.arch.events import GEMM_EVENTS, MOE_EVENTS, Event
+from dovetail.arch.m3vit.linear_layer import LinearLayer
+from dovetail.arch.m3vit.moe_engine import MoeCall, MoeEngineConfig
+from dovetail.rtl.engines import engine
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
+from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.m3vit.gate import GateUnit
+from dovetail.rtl.m3vit.gate_reader import GateReader
+from dovetail.rtl.m3vit.norm_pass import NormPass
+from dovetail.rtl.m3vit.port_share import READ_PORTS, share_reads, share_writes
+from dovetail.rtl.m3vit.queues import ExpertQueues
+from dovetail.rtl.m3vit.scatter_add import ScatterAdd, result_beat
+from dovetail.rtl.m3vit.token_gather import TokenGather
+
+__all__ = ["MoeEngine", "moe_call"]
+
+
+def moe_call(max_tokens: int) -> data.StructLayout:
+    """Layout of :class:`dovetail.arch.m3vit.moe_engine.MoeCall`."""
+    names = (field.name for field in fields(MoeCall))
+    return data.StructLayout(
+        {name: range(max_tokens + 1) if name == "tokens" else ADDRESS_BITS for name in names}
+    )
+
+
+class _Phase(enum.Enum):
+    """What the engine does."""
+
+    IDLE = 0
+    NORM = 1
+    GATE_LAYER = 2  # its descriptor
+    LOGITS = 3  # are still to land
+    GATE = 4  # chooses experts
+    EXPERT = 5  # the next one with tokens is looked up
+    FIRST = 6  # descriptor of its first layer
+    SECOND = 7
+    SUMS = 8  # are still to land
+
+
+class MoeEngine(wiring.Component):
+    """``x += mixture(norm(x))``; every map lies in DRAM between two steps.
+
+    All tokens pass the gate first; then each expert that has tokens, ascending, gathers them, and
+    its results are weighted and added where the tokens stand.  An expert without tokens takes no
+    cycle.  Descriptors are given as fast as the linear engine takes them, so the weights of a
+    layer load while the one before computes.  Another task is another ``gate_address``.
+
+    :Latency: :func:`dovetail.sim.m3vit_moe_engine.simulate_moe`, exactly, where each port's memory
+        answers as docs/engine.md describes; any memory gives the same results.
+    :Throughput: as its parts'.
+    :Ready path: none between ports, but from ``sum_command.ready`` and ``write.ready`` inwards.
+    :Reference: :func:`dovetail.models.m3vit.moe_layer.moe_maps`.
+
+    Parameters
+    ----------
+    config : MoeEngineConfig
+
+    Members
+    -------
+    start : In(stream.Signature(moe_call(max_tokens)))
+        Accepted while the engine is idle.
+    command, read
+        Of features: the map itself, logits, activations of the linear layers.
+    weight_command, weight_read
+        Of the norm's scale and shift, weights and biases.
+    sum_command, sum_read
+        Of features to which results are added.
+    write : Out(stream.Signature(result_beat(port_bits)))
+    busy : unsigned(1)
+        From the cycle after start to the last write beat.
+    count_<event> : unsigned(48)
+        Event counters of the run.
+    """
+
+    def __init__(self, config: MoeEngineConfig) -> None:
+        self._config = config
+        self._gemm = engine(config.linear)
+        members: dict[str, Any] = {
+            "start": In(stream.Signature(moe_call(config.max_tokens))),
+            "write": Out(stream.Signature(result_beat(config.port_bits))),
+            "busy": Out(1),
+        }
+        for command, read in READ_PORTS:
+            members[command] = Out(stream.Signature(READ_COMMAND))
+            members[read] = In(stream.Signature(config.port_bits))
+        for event in MOE_EVENTS:
+            members[f"count_{event}"] = Out(COUNTER_BITS)
+        super().__init__(members)
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return self._gemm.leaves
+
+    def elaborate(self, platform: object) -> Elaboratable:
+        m = Module()
+        config = self._config
+        sizes = {"experts": config.experts, "tokens": config.max_tokens}
+        beats = {"token_beats": config.token_beats}
+        m.submodules.norm = norm = NormPass(config.norm, max_tokens=config.max_tokens)
+        m.submodules.gemm = gemm = self._gemm
+        m.submodules.reader = reader = GateReader(
+            **sizes, port_bits=config.port_bits, row_beats=config.logit_beats
+        )
+        m.submodules.gate = gate = GateUnit(k=config.top_k, **sizes)
+        m.submodules.queues = queues = ExpertQueues(**sizes)
+        m.submodules.gather = gather = TokenGather(**sizes, **beats)
+        m.submodules.scatter = scatter = ScatterAdd(
+            **sizes, **beats, port_bits=config.port_bits, depth=config.sum_queue
+        )
+        phase = Signal(_Phase)
+        go = Signal()
+        called: Any = Signal(moe_call(config.max_tokens))
+        m.d.comb += [
+            self.busy.eq(phase != _Phase.IDLE),
+            self.start.ready.eq(~self.busy),
+            go.eq(self.start.valid & self.start.ready),
+        ]
+        with m.If(go):
+            m.d.sync += called.eq(self.start.payload)
+        self._normalise(m, go, norm)
+        self._choose(m, phase, called, reader, gate, queues, gemm)
+        self._control(m, phase, go, called, norm, gate, queues, gemm, scatter)
+        self._move(m, gemm, queues, gather, scatter)
+
+        normalises, decides = phase == _Phase.NORM, phase == _Phase.GATE
+        linear = Signal()
+        m.d.comb += linear.eq(self.busy & ~normalises & ~decides)
+        share_reads(
+            m,
+            command=self.command,
+            read=self.read,
+            users=(
+                (normalises, norm.command, norm.read),
+                (linear, gather.o, gemm.read),
+                (decides, reader.command, reader.read),
+            ),
+        )
+        share_reads(
+            m,
+            command=self.weight_command,
+            read=self.weight_read,
+            users=(
+                (normalises, norm.parameter_command, norm.parameter_read),
+                (~normalises, gemm.weight_command, gemm.weight_read),
+            ),
+        )
+        wiring.connect(m, scatter.sum_command, wiring.flipped(self.sum_command))
+        wiring.connect(m, wiring.flipped(self.sum_read), scatter.sum_read)
+        share_writes(
+            m,
+            write=self.write,
+            users=((normalises, norm.write), (~normalises, scatter.o)),
+        )
+        self._count(m, phase, go, norm, gemm, gate, scatter)
+        return m
+
+    def _normalise(self, m: Module, go: Any, norm: Any) -> None:
+        call: Any = self.start.payload
+        m.d.comb += [
+            norm.start.eq(go),
+            norm.job.tokens.eq(call.tokens),
+            norm.job.address.eq(call.x_address),
+            norm.job.parameter_address.eq(call.norm_address),
+            norm.job.output_address.eq(call.normed_address),
+        ]
+
+    def _choose(
+        self, m: Module, phase: Any, called: Any, reader: Any, gate: Any, queues: Any, gemm: Any
+    ) -> None:
+        """Logits through the gate into the queues, once they have all landed."""
+        m.d.comb += [
+            reader.start.eq((phase == _Phase.LOGITS) & ~gemm.busy),
+            reader.tokens.eq(called.tokens),
+            reader.address.eq(called.logit_address),
+            gate.start.eq(reader.start),
+            gate.i.valid.eq(reader.o.valid),
+            gate.i.payload.eq(reader.o.payload),
+            reader.o.ready.eq(gate.i.ready),
+            gate.o.ready.eq(1),
+            queues.push.eq(gate.o.valid),
+            queues.i.eq(gate.o.payload),
+        ]
+
+    def _control(
+        self,
+        m: Module,
+        phase: Any,
+        go: Any,
+        called: Any,
+        norm: Any,
+        gate: Any,
+        queues: Any,
+        gemm: Any,
+        scatter: Any,
+    ) -> None:
+        """The phases, and the descriptors of the linear layers."""
+        config = self._config
+        to_choose = Signal(range(config.max_tokens * config.top_k + 1))
+        least = Signal(range(config.experts + 1))
+        expert = Signal(range(max(2, config.experts)))
+        rows = Signal(range(config.max_tokens + 1))
+        weights = Signal(ADDRESS_BITS)
+        unlanded = Signal(range(2 * config.experts + 2))  # layers of experts
+        tag: Any = Cat(phase == _Phase.FIRST, phase == _Phase.SECOND, expert)
+
+        def offer(layer: LinearLayer, **changes: Any) -> None:
+            values: dict[str, Any] = dict(registers(config.linear, layer.registers))
+            address = changes["weight_address"]
+            values |= {"scale_address": address + layer.weight_beats, "tag": tag, **changes}
+            d: Any = gemm.start.payload
+            m.d.comb += gemm.start.valid.eq(1)
+            m.d.comb += [getattr(d, name).eq(value) for name, value in values.items()]
+
+        accepted = Signal()
+        of_expert = (phase == _Phase.FIRST) | (phase == _Phase.SECOND)
+        m.d.comb += [
+            accepted.eq(gemm.start.valid & gemm.start.ready),
+            gemm.clear.eq(go),
+            gemm.landed.eq(scatter.landed),
+            queues.clear.eq(go),
+            queues.least.eq(least),
+        ]
+        landed = scatter.landed & (unlanded != 0)
+        m.d.sync += unlanded.eq(unlanded + (accepted & of_expert) - landed)
+        with m.Switch(phase):
+            with m.Case(_Phase.IDLE):
+                with m.If(go):
+                    m.d.sync += phase.eq(_Phase.NORM)
+            with m.Case(_Phase.NORM):
+                with m.If(~norm.busy):
+                    m.d.sync += phase.eq(_Phase.GATE_LAYER)
+            with m.Case(_Phase.GATE_LAYER):
+                offer(
+                    config.gate,
+                    m_blocks=called.tokens,
+                    activation_address=called.normed_address,
+                    weight_address=called.gate_address,
+                    output_address=called.logit_address,
+                )
+                with m.If(accepted):
+                    m.d.sync += phase.eq(_Phase.LOGITS)
+            with m.Case(_Phase.LOGITS):
+                with m.If(~gemm.busy):
+                    m.d.sync += [
+                        phase.eq(_Phase.GATE),
+                        to_choose.eq(called.tokens * config.top_k),
+                        least.eq(0),
+                    ]
+            with m.Case(_Phase.GATE):
+                with m.If(gate.o.valid):
+                    m.d.sync += to_choose.eq(to_choose - 1)
+                    with m.If(to_choose == 1):
+                        m.d.sync += phase.eq(_Phase.EXPERT)
+            with m.Case(_Phase.EXPERT):
+                m.d.sync += [
+                    expert.eq(queues.next_expert),
+                    rows.eq(queues.next_length),
+                    least.eq(queues.next_expert + 1),
+                    weights.eq(called.expert_address + queues.next_expert * config.expert_beats),
+                    phase.eq(_Phase.FIRST),
+                ]
+                with m.If(~queues.found):
+                    m.d.sync += phase.eq(_Phase.SUMS)
+            with m.Case(_Phase.FIRST):
+                offer(
+                    config.first,
+                    m_blocks=rows,
+                    activation_address=called.normed_address,
+                    weight_address=weights,
+                    output_address=called.hidden_address,
+                )
+                with m.If(accepted):
+                    m.d.sync += phase.eq(_Phase.SECOND)
+            with m.Case(_Phase.SECOND):
+                offer(
+                    config.second,
+                    m_blocks=rows,
+                    activation_address=called.hidden_address,
+                    weight_address=weights + config.first_beats,
+                    output_address=called.x_address,
+                    after_writes=1,
+                )
+                with m.If(accepted):
+                    m.d.sync += phase.eq(_Phase.EXPERT)
+            with m.Case(_Phase.SUMS):
+                with m.If(scatter.landed & (unlanded == 1)):
+                    m.d.sync += phase.eq(_Phase.IDLE)
+
+    def _move(self, m: Module, gemm: Any, queues: Any, gather: Any, scatter: Any) -> None:
+        """From places in a queue to tokens, on the way to memory."""
+        asks, beat = gemm.command.payload, gemm.write.payload
+        moved, added = gather.i.payload, scatter.i.payload
+        for port, by in ((queues.gather, gather.lookup), (queues.scatter, scatter.lookup)):
+            wiring.connect(m, by, port)
+        m.d.comb += [
+            gather.i.valid.eq(gemm.command.valid),
+            gemm.command.ready.eq(gather.i.ready),
+            moved.address.eq(asks.address),
+            moved.beats.eq(asks.beats),
+            Cat(moved.moved, Signal(), moved.expert).eq(asks.tag),
+            moved.place.eq(asks.block),
+            scatter.i.valid.eq(gemm.write.valid),
+            gemm.write.ready.eq(scatter.i.ready),
+            added.address.eq(beat.address),
+            added.data.eq(beat.data),
+            Cat(Signal(), added.add, added.expert).eq(beat.tag),
+            added.place.eq(beat.block),
+            added.last.eq(beat.last),
+        ]
+
+    def _count(
+        self, m: Module, phase: Any, go: Any, norm: Any, gemm: Any, gate: Any, scatter: Any
+    ) -> None:
+        """Counters of this engine beside those of the linear one."""
+
+        def passes(of: Any) -> Any:
+            return of.valid & of.ready
+
+        reads = [passes(getattr(self, read)) for _, read in READ_PORTS]
+        normalises = (phase == _Phase.NORM) | (phase == _Phase.GATE_LAYER)
+        counts: dict[Event, Any] = {
+            Event.CYCLE: self.busy,
+            Event.NORM_CYCLE: normalises & ~gemm.busy,
+            Event.GATE_CYCLE: self.busy & ~normalises & ~gemm.busy,
+            Event.NORM_BEAT: passes(norm.write),
+            Event.LOGIT: passes(gate.i),
+            Event.CHOICE: passes(gate.o),
+            Event.EXPERT: (phase == _Phase.FIRST) & passes(gemm.start),
+            Event.SCATTER_ADD: scatter.added,
+            Event.DRAM_READ: sum(reads, Const(0, 1)),
+            Event.DRAM_WRITE: passes(self.write),
+        }
+        for event in GEMM_EVENTS:
+            if event not in counts:
+                m.d.comb += getattr(self, f"count_{event}").eq(getattr(gemm, f"count_{event}"))
+        for event, count in counts.items():
+            counter = getattr(self, f"count_{event}")
+            with m.If(go):
+                m.d.sync += counter.eq(0)
+            with m.Elif(count != 0):
+                m.d.sync += counter.eq(counter + count)
