@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -172,7 +173,8 @@ def synthesize_fpga(
     design = rtlil_modules(component, name=name)
     if uram and family != "xcup":
         raise ToolError(f"{family} has no UltraRAM; leave it out")
-    netlist = _map(design, name, family, dsp=dsp, uram=uram, kept=_kept(component, pack_dsp, flat))
+    kept = _kept(component, pack_dsp, flat) - _wires(design)
+    netlist = _map(design, name, family, dsp=dsp, uram=uram, kept=kept)
     instances = _instances(netlist, name)
     modules = [
         FpgaModule(
@@ -220,6 +222,13 @@ def _kept(component: Any, pack_dsp: bool, flat: bool) -> set[str]:
         return set()
     placed: tuple[Leaf, ...] = tuple(getattr(component, "leaves", ()))
     return {kept.name for leaf in placed for kept in (leaf.tree() if pack_dsp else (leaf,))}
+
+
+def _wires(design: Sequence[str]) -> set[str]:
+    """Modules without logic, which ABC does not map alone: they dissolve, and count nothing."""
+    logic = re.compile(r"^\s*(cell|process) ", re.MULTILINE)
+    names = re.compile(r"^module \\(\S+)", re.MULTILINE)
+    return {name for text in design if not logic.search(text) for name in names.findall(text)}
 
 
 def _map(

@@ -29,7 +29,9 @@ class Several(wiring.Component):
     """Components side by side, each a module that is counted alone."""
 
     def __init__(self, parts: Mapping[str, Any], *, times: int = 1) -> None:
-        self._parts = [Leaf(name, part) for name, part in parts.items()]
+        self._parts = [
+            Leaf(name, part, clocked=getattr(part, "clocked", True)) for name, part in parts.items()
+        ]
         self._times = times
         super().__init__(
             {
@@ -213,6 +215,27 @@ def test_modules_are_counted_once_and_times_their_instances() -> None:
     # No boundary hides anything from another; what differs is how the mapper covers the PEs.
     assert abs(gap) < 0.15
     assert (report.ff, report.carry) == (flat.ff, flat.carry)
+
+
+class Twice(wiring.Component):
+    """Wires alone."""
+
+    clocked = False
+
+    def __init__(self) -> None:
+        super().__init__({"i": In(8), "o": Out(16)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.o.eq(self.i.replicate(2))
+        return m
+
+
+def test_a_module_of_wires_counts_nothing() -> None:
+    report = run(Several({"twice": Twice(), "adder": Sum(12, registered=True)}, times=2))
+    assert {module.name for module in report.modules} == {"dut", "adder"}
+    alone = run(Several({"adder": Sum(12, registered=True)}, times=2))
+    assert report.resources == alone.resources
 
 
 def test_a_multiplier_is_a_dsp_unless_told_otherwise() -> None:
