@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dovetail.arch.chained import ChainedEngineConfig, describe_link
 from dovetail.arch.descriptor import Descriptor
@@ -12,7 +13,7 @@ from dovetail.arch.m3vit.formats import BIAS, FEATURE, WEIGHT, FixedFormat
 __all__ = ["LinearLayer"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LinearLayer:
     """``outputs`` sums over ``inputs`` features each, of up to ``most_rows`` tokens.
 
@@ -39,7 +40,7 @@ class LinearLayer:
     def group(self) -> int:
         return self.engine.max_group
 
-    @property
+    @cached_property
     def registers(self) -> Descriptor:
         """Of ``most_rows`` rows at addresses 0; ``m_blocks`` alone says how many there are.
 
