@@ -142,6 +142,7 @@ def synthesize_fpga(
     pack_dsp: bool = False,
     uram: bool = False,
     flat: bool = False,
+    shell: bool = False,
 ) -> FpgaReport:
     """Map ``component`` with Yosys' ``synth_xilinx``, out of context: no pads, no clock buffers.
 
@@ -163,6 +164,9 @@ def synthesize_fpga(
         Large memories may become UltraRAM (``xcup`` only).
     flat : bool
         Dissolve the leaves too: slower, and not with ``pack_dsp``.
+    shell : bool
+        Leave the leaves empty: what is counted is all that lies between them
+        (:mod:`dovetail.rtl.fpga_parts`).
 
     Raises
     ------
@@ -174,14 +178,16 @@ def synthesize_fpga(
     if uram and family != "xcup":
         raise ToolError(f"{family} has no UltraRAM; leave it out")
     kept = _kept(component, pack_dsp, flat) - _wires(design)
-    netlist = _map(design, name, family, dsp=dsp, uram=uram, kept=kept)
+    netlist = _map(design, name, family, dsp=dsp, uram=uram, kept=kept, empty=shell)
     instances = _instances(netlist, name)
     modules = [
         FpgaModule(
             name=module,
             instances=instances[module],
             resources=count_cells(
-                netlist[module]["cells"], carry8=family == "xcup", modules=netlist
+                {} if shell and module in kept else netlist[module]["cells"],
+                carry8=family == "xcup",
+                modules=netlist,
             ),
         )
         for module in netlist
@@ -232,7 +238,14 @@ def _wires(design: Sequence[str]) -> set[str]:
 
 
 def _map(
-    design: Sequence[str], name: str, family: Family, *, dsp: bool, uram: bool, kept: set[str]
+    design: Sequence[str],
+    name: str,
+    family: Family,
+    *,
+    dsp: bool,
+    uram: bool,
+    kept: set[str],
+    empty: bool,
 ) -> dict[str, Any]:
     """Synthesise; return the netlist by module: Yosys' JSON."""
     options = ["-noiopad", "-noclkbuf", "-flatten"]
@@ -244,7 +257,8 @@ def _map(
         for index, text in enumerate(design):
             (folder / f"{index}.il").write_text(text)
             commands.append(f"read_rtlil {index}.il")
-        commands += [f"setattr -mod -set keep_hierarchy 1 {leaf}" for leaf in sorted(kept)]
+        boundary = "blackbox" if empty else "setattr -mod -set keep_hierarchy 1"
+        commands += [f"{boundary} {leaf}" for leaf in sorted(kept)]
         commands += [
             f"synth_xilinx -family {family} -top {name} {' '.join(options)}",
             "write_json netlist.json",
