@@ -6,6 +6,8 @@ where this engine differs from them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -21,6 +23,16 @@ SUM_BITS = 24  # of products, before it is scaled
 SCALE_BITS = 16  # of a channel, signed, and as many of its bias
 ZERO = -128  # stored activation that stands for 0: what lies outside the image
 TAPS = 9  # of a 3 x 3 window
+WIDEST = 31  # offset of an engine that gathers its taps
+SECOND_WORDS = 512  # of weights of a window, in a second engine: the depth of its block RAMs
+SecondEngine = Literal["none", "gather", "full", "full-gather", "full-1-port", "full-3-ports"]
+_SECOND_PORTS: Mapping[SecondEngine, Literal[1, 3, 9]] = {
+    "gather": 9,
+    "full": 9,
+    "full-gather": 9,
+    "full-1-port": 1,
+    "full-3-ports": 3,
+}
 SECTIONS = ("weight1", "quant1", "weight3", "quant3", "offset", "feature")
 """What a call reads, in this order; all but the features before it computes."""
 
@@ -221,9 +233,49 @@ class DeformDesign(Design):
     Attributes
     ----------
     engine : DeformEngineConfig
+        Runs every convolution, or with a second engine those that are neither deformable nor full
+        3x3.
+    second : str
+        Engine beside it for the others; the two take turns.  ``none``; ``gather``: depthwise, taps
+        from DRAM, offsets up to :data:`WIDEST`; ``full``: a full 3x3 convolution without offsets;
+        ``full-gather``; ``full-1-port`` and ``full-3-ports``: with a line buffer.
+    second_lanes, second_bound : int
+        Of that engine; the bound is that of its line buffer.
+    second_offset_bytes : int
+        Its offset buffer.
     """
 
     engine: DeformEngineConfig
+    second: SecondEngine = "none"
+    second_lanes: PositiveInt = 8
+    second_bound: Annotated[int, Field(gt=0, le=31)] = 7
+    second_offset_bytes: PositiveInt = 16384
+
+    @property
+    def second_engine(self) -> DeformEngineConfig | None:
+        """The engine that ``second`` names, with the clock, port and buffers of this one's kind."""
+        if self.second == "none":
+            return None
+        lanes, gathers = self.second_lanes, "gather" in self.second
+        full = "full" in self.second
+        words = SECOND_WORDS if full else 1
+        return replace(
+            self.engine,
+            lanes=lanes,
+            bound=WIDEST if gathers else 1 if self.second == "full" else self.second_bound,
+            window_ports=_SECOND_PORTS[self.second],
+            core="full" if full else "depthwise",
+            memory="gather" if gathers else "line_buffer",
+            packed_products=False,
+            pointwise_weight_bytes=words * lanes**2 * TAPS * WEIGHT_BITS // 8,
+            pixel_buffer_bytes=2 * lanes,
+            offset_buffer_bytes=self.second_offset_bytes,
+        )
+
+    @property
+    def engines(self) -> tuple[DeformEngineConfig, ...]:
+        """All engines of the design."""
+        return (self.engine,) if self.second_engine is None else (self.engine, self.second_engine)
 
 
 _FAMILY = DesignFamily(DeformDesign, title="a deformable design", folder="deform")

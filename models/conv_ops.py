@@ -27,6 +27,9 @@ class ConvOp:
     deform : bool
         A square offset displaces the taps of each output pixel; ``Trace.data`` holds them as
         ``<layer>.<name>.s``.
+    free : bool
+        Of a deformable one: each tap has an offset of its own, 18 numbers a pixel, of which the
+        data hold one distance.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ConvOp:
     stride: int = 1
     groups: int = 1
     deform: bool = False
+    free: bool = False
 
     def __post_init__(self) -> None:
         sizes = ("height", "width", "in_channels", "out_channels", "kernel", "stride", "groups")
@@ -54,6 +58,11 @@ class ConvOp:
                 f"{self.name}: groups={self.groups} must divide in_channels={self.in_channels} and "
                 f"out_channels={self.out_channels}; correct the operator"
             )
+
+    @property
+    def offsets(self) -> int:
+        """Numbers that displace the taps of a pixel."""
+        return (2 * self.kernel**2 if self.free else 1) if self.deform else 0
 
     @property
     def depthwise(self) -> bool:

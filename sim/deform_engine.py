@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,19 @@ class DeformResult:
     @property
     def cycles(self) -> int:
         return self.events[Event.CYCLE]
+
+    @property
+    def key(self) -> Hashable:
+        """Offsets tell calls of one shape apart by what they read and how long they take."""
+        return self.call, self.cycles, self.events[Event.LINE_READ]
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        return asdict(self.call)
+
+    @property
+    def macs(self) -> int:
+        return self.call.macs
 
 
 def simulate_call(

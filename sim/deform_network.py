@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from dovetail.arch.deform import DeformDesign
+from dovetail.arch.deform import DeformDesign, DeformEngineConfig
 from dovetail.arch.deform_call import DeformCall
 from dovetail.arch.events import STALLS, Event
 from dovetail.errors import TraceError
 from dovetail.models.deform.network_calls import NetworkCall, network_calls
 from dovetail.models.trace import Trace
 from dovetail.sim.deform_engine import DeformResult, simulate_call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOperator:
+    """A call under the name of its operator."""
+
+    name: str
+    layer: int
+    result: DeformResult
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +38,20 @@ class NetworkResult:
     macs : int
         Useful multiply-accumulates of the calls, padded channels left out.
     peak_macs_per_cycle : int
-        Of the 1x1 array and the 3x3 unit together.
+        Of all arrays of the design's engines together.
     """
 
     calls: tuple[tuple[NetworkCall, DeformResult], ...]
     events: Mapping[Event, int]
     macs: int
     peak_macs_per_cycle: int
+
+    @property
+    def ops(self) -> tuple[CallOperator, ...]:
+        """The calls as :class:`dovetail.sim.result.NetworkRun` names them."""
+        return tuple(
+            CallOperator(name=call.name, layer=call.layer, result=one) for call, one in self.calls
+        )
 
     @property
     def cycles(self) -> int:
@@ -47,6 +65,10 @@ class NetworkResult:
     def utilization(self) -> float:
         """Useful MACs / (peak x cycles)."""
         return self.macs / (self.peak_macs_per_cycle * self.cycles)
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        return {}
 
 
 def simulate_network(design: DeformDesign, trace: Trace) -> NetworkResult:
@@ -66,18 +88,19 @@ def simulate_network(design: DeformDesign, trace: Trace) -> NetworkResult:
         Where the network has no convolution that the engine runs.
     """
     engine = design.engine
-    calls = network_calls(trace, engine)
+    calls = network_calls(trace, engine, design.second_engine)
     if not calls:
         raise TraceError(
             f"{trace.network} has no convolution that this engine runs; choose one of the codenets"
         )
     # Units of a stage repeat; calls with offsets differ in what they read.
-    known: dict[DeformCall, DeformResult] = {}
+    known: dict[tuple[DeformEngineConfig, DeformCall], DeformResult] = {}
     results = []
     for call in calls:
-        result = known.get(call.call)
+        result = known.get((call.engine, call.call))
         if result is None or call.offsets is not None:
-            result = known[call.call] = simulate_call(engine, call.call, call.offsets)
+            result = simulate_call(call.engine, call.call, call.offsets)
+            known[call.engine, call.call] = result
         results.append((call, result))
     events = dict.fromkeys(Event, 0)
     for _, result in results:
@@ -87,5 +110,5 @@ def simulate_network(design: DeformDesign, trace: Trace) -> NetworkResult:
         calls=tuple(results),
         events=events,
         macs=sum(call.call.macs for call in calls),
-        peak_macs_per_cycle=engine.peak_macs_per_cycle,
+        peak_macs_per_cycle=sum(one.peak_macs_per_cycle for one in design.engines),
     )

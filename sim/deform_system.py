@@ -17,11 +17,11 @@ from dovetail.arch.deform_board import DeformBoard, ultra96
 from dovetail.arch.events import Event
 from dovetail.errors import ConfigError
 from dovetail.models.conv_ops import MoveOp
-from dovetail.models.deform.network_calls import host_convolutions
+from dovetail.models.deform.network_calls import NetworkCall, host_convolutions
 from dovetail.models.networks.codenet import CODENETS, codenet_layers
 from dovetail.models.trace import Trace
 from dovetail.sim.deform_engine import DeformResult
-from dovetail.sim.deform_network import simulate_network
+from dovetail.sim.deform_network import NetworkResult, simulate_network
 from dovetail.sim.public_engine import calibrated
 
 EngineKind = Literal["dovetail", "public"]
@@ -79,17 +79,33 @@ def frame_time(
     ConfigError
         Where no stem of that size and stride was measured.
     """
+    return frame_of(design, trace, simulate_network(design, trace), engine=engine, board=board)
+
+
+def frame_of(
+    design: DeformDesign,
+    trace: Trace,
+    result: NetworkResult,
+    *,
+    engine: EngineKind = "dovetail",
+    board: DeformBoard | None = None,
+) -> FrameTime:
+    """As :func:`frame_time`, of a network that was simulated."""
     board = board or ultra96()
-    result = simulate_network(design, trace)
     cycle_ms = 1e-3 / design.engine.clock_mhz
     if engine == "public":
+        if design.second != "none":
+            raise ConfigError(
+                f"second={design.second} has no place beside the public engine, which was measured "
+                f"alone; set it to none"
+            )
         public = calibrated(board)
         calls_ms = sum(public.cycles(call.call) for call, _ in result.calls) * cycle_ms
     else:
-        beat_bytes = design.engine.port_bits // 8
         calls_ms = sum(
-            max(one.cycles * cycle_ms, dram_ms(one, beat_bytes=beat_bytes, board=board))
-            for _, one in result.calls
+            max(one.cycles * cycle_ms, dram_ms(one, beat_bytes=call.engine.lanes, board=board))
+            + _more_offsets_ms(call, cycle_ms=cycle_ms, board=board)
+            for call, one in result.calls
         )
     lanes = design.engine.lanes
     measured = board.frames[CALIBRATION]
@@ -110,6 +126,15 @@ def dram_ms(result: DeformResult, *, beat_bytes: int, board: DeformBoard) -> flo
     """The least that a call's beats take on a DRAM that reads and writes share."""
     beats = result.events[Event.DRAM_READ] + result.events[Event.DRAM_WRITE]
     return beats * beat_bytes / board.dram_gb_s * 1e-6
+
+
+def _more_offsets_ms(call: NetworkCall, *, cycle_ms: float, board: DeformBoard) -> float:
+    """Free offsets beside the one for each pixel that the call reads, a byte each, before it.
+
+    A beat a cycle, or as fast as the DRAM; the engine itself takes one number a pixel.
+    """
+    more = call.more_offsets * call.call.out_height * call.call.out_width
+    return max(-(-more // call.engine.lanes) * cycle_ms, more / board.dram_gb_s * 1e-6)
 
 
 def _moved(moves: tuple[MoveOp, ...], kind: str, lanes: int) -> int:

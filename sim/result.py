@@ -2,11 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.gemm import Gemm, TileMapping
+
+
+class OneRun(Protocol):
+    """A GEMM, or a call of an engine, as a store keeps it."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for runs that are the same in all that is kept."""
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        """What was run and how, as plain data."""
+
+    @property
+    def macs(self) -> int: ...
+    @property
+    def cycles(self) -> int: ...
+    @property
+    def events(self) -> Mapping[Event, int]: ...
+
+
+class Operator(Protocol):
+    """``count`` equal runs, one after the other; ``layer`` is -1 outside the layers."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layer(self) -> int: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def result(self) -> OneRun: ...
+
+
+class NetworkRun(Protocol):
+    """What the simulation of a network returns, whatever the system."""
+
+    @property
+    def ops(self) -> Sequence[Operator]: ...
+    @property
+    def events(self) -> Mapping[Event, int]: ...
+    @property
+    def macs(self) -> int: ...
+    @property
+    def peak_macs_per_cycle(self) -> int: ...
+    @property
+    def cycles(self) -> int: ...
+    @property
+    def stall_cycles(self) -> int: ...
+    @property
+    def utilization(self) -> float: ...
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """What the simulation searched for, as arguments that spare the next one the search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +83,18 @@ class GemmResult:
     @property
     def cycles(self) -> int:
         return self.events[Event.CYCLE]
+
+    @property
+    def key(self) -> Hashable:
+        return self.gemm, self.mapping
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        return asdict(self.gemm) | asdict(self.mapping)
+
+    @property
+    def macs(self) -> int:
+        return self.gemm.macs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +144,7 @@ class RunResult:
     def utilization(self) -> float:
         """Useful MACs / (peak x cycles)."""
         return self.macs / (self.peak_macs_per_cycle * self.cycles)
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        return {"mappings": {op.result.gemm: op.result.mapping for op in self.ops}}

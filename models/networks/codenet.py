@@ -5,7 +5,7 @@ Source: arXiv 2006.08357, section 5, and the public network, github.com/Zhen-Don
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -38,6 +38,11 @@ class CodenetConfig:
         Channels after each of the three upsampling blocks.
     head_channels : int
         Between the convolutions of each of the three heads.
+    offsets : str
+        Of the upsampling blocks' 3x3 convolutions: ``square``, one number a pixel; ``free``, one
+        for each direction of each tap; ``none``.
+    full : bool
+        Those convolutions sum over all channels, in place of a depthwise and a 1x1 one.
     """
 
     name: str
@@ -47,6 +52,8 @@ class CodenetConfig:
     classes: int = 20
     up_filters: tuple[int, ...] = (256, 128, 64)
     head_channels: int = 64
+    offsets: Literal["square", "free", "none"] = "square"
+    full: bool = False
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -77,6 +84,20 @@ CODENETS = MappingProxyType(
     }
 )
 """The five configurations of the paper on Pascal VOC, and the two on COCO."""
+
+VARIANTS = MappingProxyType(
+    {
+        config.name: config
+        for config in (
+            replace(CODENETS["codenet-c"], name="codenet-c-plain", offsets="none"),
+            replace(CODENETS["codenet-c"], name="codenet-c-free", offsets="free"),
+            replace(CODENETS["codenet-c"], name="codenet-c-full-plain", offsets="none", full=True),
+            replace(CODENETS["codenet-c"], name="codenet-c-full-free", offsets="free", full=True),
+            replace(CODENETS["codenet-c"], name="codenet-c-full-square", full=True),
+        )
+    }
+)
+"""Configuration c with other 3x3 convolutions in its upsampling blocks, as in the ablations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +155,7 @@ class _Builder:
         self._conv("conv5", channels, last)
         channels = last
         for filters in config.up_filters:
-            self._up(channels, filters)
+            self._up(channels, filters, config)
             channels = filters
         for name, outputs in (("classes", config.classes), ("size", 2), ("shift", 2)):
             self.block += 1
@@ -165,16 +186,29 @@ class _Builder:
         self._conv("branch_pw2", half, half)
         self._move("shuffle", channels)
 
-    def _up(self, channels: int, filters: int) -> None:
+    def _up(self, channels: int, filters: int, config: CodenetConfig) -> None:
         self.block += 1
-        self._conv("offset", channels, 1, batch_norm=False, bias=True)
-        self._depthwise("deform", channels, deform=True)
-        self._conv("pw", channels, filters)
+        deform, free = config.offsets != "none", config.offsets == "free"
+        if deform:
+            numbers = 2 * 3 * 3 if free else 1
+            self._conv("offset", channels, numbers, batch_norm=False, bias=True)
+        name = "deform" if deform else "conv3" if config.full else "dw"
+        if config.full:
+            self._conv(name, channels, filters, kernel=3, deform=deform, free=free)
+        else:
+            self._depthwise(name, channels, deform=deform, free=free)
+            self._conv("pw", channels, filters)
         self.size *= 2
         self._move("upsample", filters)
 
     def _depthwise(
-        self, name: str, channels: int, *, stride: int = 1, deform: bool = False
+        self,
+        name: str,
+        channels: int,
+        *,
+        stride: int = 1,
+        deform: bool = False,
+        free: bool = False,
     ) -> None:
         self._conv(
             name,
@@ -184,6 +218,7 @@ class _Builder:
             stride=stride,
             groups=channels,
             deform=deform,
+            free=free,
             batch_norm=not deform,
         )
 
@@ -197,6 +232,7 @@ class _Builder:
         stride: int = 1,
         groups: int = 1,
         deform: bool = False,
+        free: bool = False,
         batch_norm: bool = True,
         bias: bool = False,
     ) -> None:
@@ -211,6 +247,7 @@ class _Builder:
             stride=stride,
             groups=groups,
             deform=deform,
+            free=free,
         )
         self.layers.append(Layer(op=op, batch_norm=batch_norm, bias=bias))
 

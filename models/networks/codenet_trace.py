@@ -13,7 +13,12 @@ from dovetail.errors import TraceError
 from dovetail.models.conv_ops import ConvOp
 from dovetail.models.deform.image_offsets import image_offsets, recorded_offsets
 from dovetail.models.deform.offset_traces import Distribution, synthetic_offsets
-from dovetail.models.networks.codenet import CODENETS, CodenetConfig, codenet_layers
+from dovetail.models.networks.codenet import (
+    CODENETS,
+    VARIANTS,
+    CodenetConfig,
+    codenet_layers,
+)
 from dovetail.models.networks.other_work import ACTIVATION_OPERATIONS
 from dovetail.models.trace import Op, OtherOp, Phase, Trace
 
@@ -22,7 +27,7 @@ POOL_COMPARISONS = 8  # of the nine values under a 3x3 maximum
 _SYNTHETIC: dict[str, Distribution] = {
     f"codenet-c-{distribution}": distribution for distribution in get_args(Distribution)
 }
-CODENET_NAMES = (*CODENETS, *_SYNTHETIC)
+CODENET_NAMES = (*CODENETS, *_SYNTHETIC, *VARIANTS)
 """``codenet-c`` has offsets of a photograph, ``codenet-c-gamma`` drawn ones of seed 0."""
 
 
@@ -38,10 +43,10 @@ def named_codenet(
             )
     if name in _SYNTHETIC:
         return synthetic_trace(CODENETS["codenet-c"], distribution=_SYNTHETIC[name], seed=0)
-    config = CODENETS[name]
+    config = (CODENETS | VARIANTS)[name]
     return codenet_trace(
         config,
-        recorded_offsets(config.image),
+        recorded_offsets(config.image) if config.offsets != "none" else (),
         source="of a photograph that ships with matplotlib, recorded; the generator is untrained "
         "and its values take the published histogram",
     )

@@ -11,7 +11,7 @@ from dovetail.commands.design import AsJson, Changes, Preset, SystemName
 from dovetail.commands.workload import Batch, Network, PhaseOption, Seq
 
 if TYPE_CHECKING:
-    from dovetail.sim.result import RunResult
+    from dovetail.sim.result import NetworkRun
 
 
 def run(
@@ -97,7 +97,7 @@ def run(
 
 def _honest(
     entry: Any, design: Any, trace: Any, technology: str
-) -> tuple[dict[str, Any], RunResult]:
+) -> tuple[dict[str, Any], NetworkRun]:
     import time
 
     from dovetail.sweeps.evaluate import evaluate, find_technology
@@ -108,9 +108,9 @@ def _honest(
     evaluation = evaluate(design, trace, system=entry, technology=table)
     result = evaluation.result
     # Again with the mappings found: what one more simulation of this design costs.
-    mappings = {op.result.gemm: op.result.mapping for op in result.ops}
+    found = result.found
     began = time.perf_counter()
-    simulate(design, trace, mappings=mappings)
+    simulate(design, trace, **found)
     seconds = time.perf_counter() - began
     data = {
         "technology": technology,

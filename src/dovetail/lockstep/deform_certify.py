@@ -24,11 +24,12 @@ _MOST_GROUPS = 3
 
 
 def certify(design: DeformDesign, trace: Trace, *, seed: int = 0) -> Certificate:
-    """Run the design's own engine on every kind of call of ``trace``, shrunk.
+    """Run the design's own engines on every kind of call of ``trace``, shrunk.
 
-    A kind is which convolutions a call has, stride, offsets, rectifiers, and whether channels are
-    left over in the last beat.  Rows are so many that each row of the line buffer is overwritten,
-    columns so many that a window reaches beyond both sides; offsets are the trace's own.
+    A kind is which engine runs a call, which convolutions it has, stride, offsets, rectifiers, and
+    whether channels are left over in the last beat.  Rows are so many that each row of the line
+    buffer is overwritten, columns so many that a window reaches beyond both sides; offsets are the
+    trace's own.
 
     Parameters
     ----------
@@ -38,13 +39,13 @@ def certify(design: DeformDesign, trace: Trace, *, seed: int = 0) -> Certificate
         Of the random images and weights.
     """
     began = time.perf_counter()
-    engine = design.engine
     kinds: dict[tuple[object, ...], NetworkCall] = {}
-    for found in network_calls(trace, engine):
-        kinds.setdefault(_kind(engine, found.call), found)
+    for found in network_calls(trace, design.engine, design.second_engine):
+        kinds.setdefault(_kind(found.engine, found.call), found)
     rng = np.random.default_rng(seed)
     cases = []
     for number, found in enumerate(kinds.values()):
+        engine = found.engine
         call = _shrunk(engine, found.call, MOST_CYCLES // len(kinds))
         operands = random_call_operands(call, bound=engine.bound, rng=rng)
         if found.offsets is not None:
@@ -69,7 +70,7 @@ def certify(design: DeformDesign, trace: Trace, *, seed: int = 0) -> Certificate
 def _kind(engine: DeformEngineConfig, call: DeformCall) -> tuple[object, ...]:
     whole = (call.in_channels % engine.lanes == 0, call.out_channels % engine.lanes == 0)
     flags = (call.pointwise, call.depthwise, call.full, call.deform, call.relu1, call.relu3)
-    return (*flags, call.stride, *whole)
+    return (engine, *flags, call.stride, *whole)
 
 
 def _shrunk(engine: DeformEngineConfig, call: DeformCall, most_cycles: int) -> DeformCall:

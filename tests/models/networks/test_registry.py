@@ -49,13 +49,13 @@ def test_a_vision_transformer_has_no_single_layer() -> None:
 
 
 def test_names_are_different() -> None:
-    assert len(set(network_names())) == len(network_names()) == 44
+    assert len(set(network_names())) == len(network_names()) == 49
 
 
 def test_an_unknown_name_lists_the_names_and_the_closest() -> None:
     message = (
         r"^no network named 'llama-7b'; did you mean llama2-7b\? the networks are llama2-7b, "
-        r"llama2-13b, .*, m3vit-base-same, codenet-a, .*, codenet-c-lognormal, minilm-l6; "
+        r"llama2-13b, .*, m3vit-base-same, codenet-a, .*, codenet-c-full-square, minilm-l6; "
         r"one of your own is a \.csv, \.json or \.npz file$"
     )
     with pytest.raises(TraceError, match=message):
