@@ -23,7 +23,7 @@ def answer(study: Study) -> list[tuple[str, str]]:
         return [("No answer", _nothing(study))]
     paragraphs = []
     for title in study.titles:
-        first, *others = study.series
+        first, *others = study.series if study.technology else study.titles[:1]
         compared = [_compared(study, title, first, other) for other in others]
         shapes = shape_sentences(study, title) if has_shapes(study) else []
         paragraphs.append((title, " ".join([*compared, *_front(study, title), *shapes])))
@@ -106,15 +106,19 @@ def _ratio(values: pd.Series) -> str:
 def _front(study: Study, title: str) -> list[str]:
     front = study.front_of(title)
     counts = ", ".join(f"{(front['series'] == name).sum()} {name}" for name in study.series)
-    fastest = int(front.index[0])
-    thriftiest = int(front.sort_values(["energy_j", "time_s"], kind="stable").index[0])
-    thrifty = study.point(thriftiest)
-    words = {fastest: "Fastest", thriftiest: "Least energy"}
-    if fastest == thriftiest:
-        words = {fastest: "Fastest and least energy"}
+    words: dict[int, list[str]] = {}
+    for quantity in study.quantities:
+        if quantity in (AREA, ERROR):
+            continue
+        best = front.sort_values([quantity.column, *study.order], kind="stable").index[0]
+        name = "fastest" if quantity == study.quantities[0] else f"least {quantity.name}"
+        words.setdefault(int(best), []).append(name)
     sentences = [f"{len(front)} of {len(study.of(title))} points are on the front ({counts})."]
-    sentences += [f"{word}: {_named(study, front, number)}." for number, word in words.items()]
+    sentences += [
+        f"{_listed(names)}: {_named(study, front, number)}." for number, names in words.items()
+    ]
     least = front["error"].min()
+    thrifty = study.point(int(front.sort_values(["energy_j", "time_s"], kind="stable").index[0]))
     if front["error"].nunique() > 1 and thrifty["error"] > least:
         exact = front.loc[front["error"] == least, "energy_j"].min()
         sentences.append(
@@ -134,11 +138,22 @@ def _named(study: Study, front: pd.DataFrame, number: int) -> str:
     if len(bounds):
         low, high = (ENERGY.text(float(bounds[name].iloc[0])) for name in ("low", "high"))
         sure = f" (by the bounds of the prices {low} to {high})"
+    values = [
+        quantity.text(point[quantity.column]) + (sure if quantity == ENERGY else "")
+        for quantity in study.quantities
+        if quantity != ERROR
+    ]
     return (
-        f"{point['series']} {study.labels(front)[number]} with {TIME.text(point['time_s'])}, "
-        f"{ENERGY.text(point['energy_j'])}{sure}, {AREA.text(point['area_mm2'])} and "
+        f"{point['series']} {study.labels(front)[number]} with {', '.join(values)} and "
         f"{point['utilization']:.1%} utilisation"
     )
+
+
+def _listed(names: list[str]) -> str:
+    """``Fastest, least DSPs and least LUTs``."""
+    *more, last = names
+    text = f"{', '.join(more)} and {last}" if more else last
+    return text[0].upper() + text[1:]
 
 
 def _certified(study: Study) -> str:

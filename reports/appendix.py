@@ -59,6 +59,7 @@ def _case(case: Any) -> str:
 
 def technology_rows(study: Study) -> dict[str, Any]:
     """The table that priced the sweep, one row a number with its bounds and source."""
+    assert study.technology is not None
     figures = study.technology["figures"]
     sources = list(dict.fromkeys(figure["source"] for figure in figures.values()))
     return {
@@ -86,7 +87,7 @@ def provenance_rows(study: Study) -> list[tuple[str, str]]:
         ("store", study.path.name),
         ("sweep", f"{study.sweep['name']}, {study.sweep['points']:,} points"),
         ("objectives", ", ".join(study.sweep["objectives"])),
-        ("technology", study.sweep["technology"]),
+        ("technology", study.sweep["technology"] or "none: energy and area are not priced"),
         ("Dovetail", source["dovetail"]),
         ("source", source["source"]),
         ("packages", packages),

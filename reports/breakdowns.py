@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,29 +156,104 @@ def cycle_parts(rows: pd.DataFrame) -> pd.DataFrame:
     return shares.rename(columns={Event.STREAM.value: "operands stream", **names})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How a report writes what an operator ran.
+
+    Attributes
+    ----------
+    shape, kind : str
+        Heads of the two columns.
+    fields : tuple of str
+        Of the stored run, which the text needs.
+    text : callable
+        Their values to the text of both columns.
+    """
+
+    shape: str
+    kind: str
+    fields: tuple[str, ...]
+    text: Callable[..., tuple[str, str]]
+
+
+def _gemm_text(m: int, n: int, k: int, weights: str) -> tuple[str, str]:
+    return f"{m} × {n} × {k}", weights
+
+
+def _call_text(
+    height: int,
+    width: int,
+    ins: int,
+    outs: int,
+    pointwise: bool,
+    depthwise: bool,
+    full: bool,
+    stride: int,
+    deform: bool,
+) -> tuple[str, str]:
+    parts = ["1x1"] if pointwise else []
+    if depthwise:
+        parts.append(("full" if full else "depthwise") + " 3x3")
+    words = " + ".join(parts) + (", deformable" if deform else "")
+    return f"{height} × {width}, {ins} → {outs}", words + (", stride 2" if stride == 2 else "")
+
+
+SHAPES = (
+    Shape(
+        shape="M × N × K",
+        kind="weights",
+        fields=("m", "n", "k", "weight_format"),
+        text=_gemm_text,
+    ),
+    Shape(
+        shape="map, channels",
+        kind="convolutions",
+        fields=(
+            "height",
+            "width",
+            "in_channels",
+            "out_channels",
+            "pointwise",
+            "depthwise",
+            "full",
+            "stride",
+            "deform",
+        ),
+        text=_call_text,
+    ),
+)
+"""Of the runs of each kind of engine, told apart by their fields."""
+
+
+def shape_of(operators: pd.DataFrame) -> Shape:
+    """How the runs in ``operators`` are written."""
+    return next(shape for shape in SHAPES if set(shape.fields) <= set(operators.columns))
+
+
 def operator_table(study: Study, number: int) -> pd.DataFrame:
     """Operators of one point in program order, layers of one shape in one row.
 
     Returns
     -------
     DataFrame
-        ``operator``, ``layers`` (text), ``runs``, ``shape`` (M × N × K), ``weights``, ``time_s``
+        ``operator``, ``layers`` (text), ``runs``, ``shape`` and ``kind`` (text, by
+        :data:`SHAPES`), ``time_s``
         of all runs, ``share`` of the point's time, ``utilization``, ``stalled`` (share of the
         operator's cycles).
     """
     point = study.point(number)
     rows = []
-    shape = ["name", "m", "n", "k", "weight_format"]
-    for key, group in study.operators[number].groupby(shape, sort=False):
-        name, m, n, k, weights = key
+    operators = study.operators[number]
+    shape = shape_of(operators)
+    for key, group in operators.groupby(["name", *shape.fields], sort=False):
+        name, *values = key
         own = group["cycles"].sum()
         rows.append(
             {
                 "operator": name,
                 "layers": _ranges(sorted(group["layer"].unique())),
                 "runs": int(group["count"].sum()),
-                "shape": f"{m} × {n} × {k}",
-                "weights": weights,
+                **dict(zip(("shape", "kind"), shape.text(*values), strict=True)),
                 "time_s": own / point["cycles"] * point["time_s"],
                 "share": own / point["cycles"],
                 "utilization": float((group["utilization"] * group["cycles"]).sum() / own),

@@ -14,7 +14,6 @@ from dovetail.reports.breakdowns import Bars, bar_names, bar_points, operator_ta
 from dovetail.reports.study import Study
 from dovetail.reports.style import (
     PART_COLOURS,
-    QUANTITIES,
     TIME,
     Quantity,
     is_wide,
@@ -206,7 +205,7 @@ def _hover(study: Study, points: pd.DataFrame) -> dict[int, str]:
                 f"<b>{row['series']} {labels[number]}</b>",
                 *(
                     f"{q.name} {q.text(row[q.column])}"
-                    for q in QUANTITIES
+                    for q in study.quantities
                     if pd.notna(row[q.column])
                 ),
                 f"utilisation {row['utilization']:.1%}",

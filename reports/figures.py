@@ -27,10 +27,7 @@ from dovetail.reports.legend import legend_below
 from dovetail.reports.shapes import has_shapes, shape_figure
 from dovetail.reports.study import Study
 from dovetail.reports.style import (
-    AREA,
     COLUMN_INCHES,
-    ENERGY,
-    ERROR,
     PAGE_INCHES,
     PART_COLOURS,
     TIME,
@@ -86,14 +83,13 @@ def write_figures(
 def _figures(study: Study) -> Iterator[tuple[str, Figure]]:
     if study.points.empty:
         return
-    yield "time-energy", tradeoff(study, TIME, ENERGY)
-    yield "time-area", tradeoff(study, TIME, AREA)
-    if study.points["error"].nunique() > 1:
-        yield "error-energy", tradeoff(study, ERROR, ENERGY)
+    for x, y in study.tradeoffs:
+        yield f"{x.short}-{y.short}", tradeoff(study, x, y)
     if has_shapes(study):
         yield "shapes", shape_figure(study)
-    yield "energy", stacked(study, energy_bars)
-    yield "area", stacked(study, area_bars)
+    if study.technology:
+        yield "energy", stacked(study, energy_bars)
+        yield "area", stacked(study, area_bars)
     yield "cycles", stacked(study, cycle_bars)
     yield "operators", operator_times(study)
 

@@ -20,12 +20,18 @@ from dovetail.reports.appendix import (
     provenance_rows,
     technology_rows,
 )
-from dovetail.reports.breakdowns import area_bars, cycle_bars, energy_bars, operator_table
+from dovetail.reports.breakdowns import (
+    area_bars,
+    cycle_bars,
+    energy_bars,
+    operator_table,
+    shape_of,
+)
 from dovetail.reports.figures import write_figures
 from dovetail.reports.findings import Findings
 from dovetail.reports.shapes import has_shapes, shape_chart
 from dovetail.reports.study import Study, read_study
-from dovetail.reports.style import AREA, ENERGY, ERROR, TIME, setting_name
+from dovetail.reports.style import ERROR, TIME, setting_name
 from dovetail.systems import resolve, systems
 
 _TABLE = (
@@ -89,6 +95,7 @@ def render(study: Study, figures: list[str], findings: Findings | None) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    priced = bool(study.technology) and len(study.points) > 0
     return environment.get_template("report.html.j2").render(
         name=study.sweep["name"],
         question=study.sweep["question"],
@@ -96,18 +103,18 @@ def render(study: Study, figures: list[str], findings: Findings | None) -> str:
         facts=_facts(study),
         tradeoffs=_tradeoffs(study),
         shapes=shape_chart(study) if has_shapes(study) else "",
-        energy=charts.stacked(study, energy_bars, name="energy") if len(study.points) else "",
-        area=charts.stacked(study, area_bars, name="area") if len(study.points) else "",
+        energy=charts.stacked(study, energy_bars, name="energy") if priced else "",
+        area=charts.stacked(study, area_bars, name="area") if priced else "",
         cycles=charts.stacked(study, cycle_bars, name="cycles") if len(study.points) else "",
         findings=findings,
-        findings_chart=charts.page_part(findings.chart, "findings") if findings else "",
+        findings_chart=_findings_chart(findings),
         operators=[_operators(study, title) for title in study.titles],
         points=_script_json(_point_table(study)),
         refused=_script_json(_refused_table(study)),
         refused_count=len(study.refused),
         others=other_work(study),
         certificates=certificate_rows(study),
-        technology=technology_rows(study),
+        technology=technology_rows(study) if study.technology else None,
         provenance=provenance_rows(study),
         figures=figures,
         plotly=get_plotlyjs() if len(study.points) else "",
@@ -119,8 +126,14 @@ def _findings(study: Study) -> Findings | None:
     known = [entry for entry in systems() if entry.name == study.sweep["system"]]
     if study.points.empty or not known or not known[0].findings:
         return None
-    found: Findings = resolve(known[0].findings)()
+    found: Findings = resolve(known[0].findings)(study)
     return found
+
+
+def _findings_chart(findings: Findings | None) -> str:
+    if findings is None or findings.chart is None:
+        return ""
+    return charts.page_part(findings.chart, "findings")
 
 
 def _facts(study: Study) -> list[tuple[str, str]]:
@@ -136,10 +149,9 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 def _tradeoffs(study: Study) -> list[tuple[str, str]]:
     if study.points.empty:
         return []
-    pairs = [(TIME, ENERGY), (TIME, AREA)]
-    if study.points["error"].nunique() > 1:
-        pairs.append((ERROR, ENERGY))
-    return [(f"{x.name} against {y.name}", charts.tradeoff(study, x, y)) for x, y in pairs]
+    return [
+        (f"{x.name} against {y.name}", charts.tradeoff(study, x, y)) for x, y in study.tradeoffs
+    ]
 
 
 def _operators(study: Study, title: str) -> dict[str, Any]:
@@ -150,17 +162,31 @@ def _operators(study: Study, title: str) -> dict[str, Any]:
         table = operator_table(study, number)
         rows = [{**row, "time": TIME.text(row["time_s"])} for row in table.to_dict("records")]
         tables.append({"name": f"{series} {labels[number]}", "rows": rows})
-    return {"title": title, "chart": charts.operator_times(study, title), "tables": tables}
+    shape = shape_of(study.operators[next(iter(shown.values()))])
+    return {
+        "title": title,
+        "chart": charts.operator_times(study, title),
+        "tables": tables,
+        "shape": shape.shape,
+        "kind": shape.kind,
+    }
 
 
 def _point_table(study: Study) -> dict[str, Any]:
     """Every point, column names and rows of plain values."""
     names = {field: setting_name(field) for field in study.fields}
     names |= {column: name for column, name in _TABLE}
-    order = ["title", "series", *study.fields, *(c for c, _ in _TABLE[2:])]
+    own = {
+        measure["name"]: f"{measure['title']} ({measure['unit']})"
+        if measure["unit"]
+        else measure["title"]
+        for measure in study.sweep["measures"]
+    }
+    names |= own
+    order = ["title", "series", *study.fields, *own, *(c for c, _ in _TABLE[2:])]
     frame = study.points[order]
-    if frame["error"].isna().all():
-        frame = frame.drop(columns="error")
+    empty = [c for c in ("energy_j", "area_mm2", "error") if frame[c].isna().all()]
+    frame = frame.drop(columns=empty)
     return {
         "columns": ["point", *(names[column] for column in frame.columns)],
         "rows": _rows(frame),

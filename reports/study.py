@@ -15,8 +15,13 @@ import pandas as pd
 from dovetail.arch.events import STALLS, Event
 from dovetail.errors import StoreError
 from dovetail.reports.style import (
+    AREA,
+    ENERGY,
+    ERROR,
     LOOKS,
+    TIME,
     Look,
+    Quantity,
     is_buffers,
     series_name,
     setting_text,
@@ -43,7 +48,8 @@ class Study:
     path : Path
         The store.
     sweep, technology, provenance : dict
-        The sweep's definition, the prices, and on what else its numbers depend.
+        The sweep's definition, the prices (None of a sweep without), and on what else its numbers
+        depend.
     workloads : DataFrame
         One row a workload: ``title``, ``network``, ``phase``, ``batch``, ``seq``, ``trace_id``,
         ``macs``, ``notes`` and ``others`` (lists).
@@ -64,7 +70,7 @@ class Study:
 
     path: Path
     sweep: dict[str, Any]
-    technology: dict[str, Any]
+    technology: dict[str, Any] | None
     provenance: dict[str, Any]
     workloads: pd.DataFrame
     points: pd.DataFrame
@@ -77,6 +83,36 @@ class Study:
     def fields(self) -> list[str]:
         """The fields of a design that the sweep varies, first axis first."""
         return [field for axis in self.sweep["axes"] for field in axis["fields"]]
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What the sweep measured of a point, most telling first.
+
+        The system's own measures stand for the engine's time where the sweep minimises them.
+        """
+        own = tuple(
+            Quantity(m["name"], m["title"], m["unit"], prefixed=False, counts=not m["unit"])
+            for m in self.sweep["measures"]
+            if m["name"] in self.sweep["objectives"]
+        )
+        priced = (ENERGY, AREA) if self.technology else ()
+        error = (ERROR,) if self.points["error"].nunique() > 1 else ()
+        return (*(own or (TIME,)), *priced, *error)
+
+    @property
+    def tradeoffs(self) -> tuple[tuple[Quantity, Quantity], ...]:
+        """Pairs of quantities that a report draws against each other."""
+        first, *others = [q for q in self.quantities if q not in (ENERGY, AREA, ERROR)]
+        pairs = [(first, other) for other in others]
+        if self.technology:
+            pairs += [(TIME, ENERGY), (TIME, AREA)]
+            pairs += [(ERROR, ENERGY)] if ERROR in self.quantities else []
+        return tuple(pairs)
+
+    @property
+    def order(self) -> list[str]:
+        """Columns by which points are ranked: the first quantity, then energy."""
+        return [self.quantities[0].column, "energy_j"]
 
     @property
     def series(self) -> dict[str, Look]:
@@ -97,7 +133,7 @@ class Study:
     def front_of(self, title: str) -> pd.DataFrame:
         """Front points of one workload, fastest first."""
         points = self.of(title)
-        return points[points["front"]].sort_values(["time_s", "energy_j"], kind="stable")
+        return points[points["front"]].sort_values(self.order, kind="stable")
 
     def fastest(self, title: str) -> dict[str, int]:
         """The fastest point of each series on one workload; of equals the thriftiest."""
@@ -157,7 +193,7 @@ def read_study(path: Path) -> Study:
     with Store.open(path) as store:
         sweep = store.meta("sweep")
         workloads = _read(store, "workloads", "workload", ("notes", "others"))
-        workloads["title"] = [_title(row) for row in records(workloads)]
+        workloads["title"] = [table.workload_title(row) for row in records(workloads)]
         everything = table.points(store).set_index("point")
         everything["title"] = everything["workload"].map(workloads["title"])
         certificates = table.certificates(store).set_index("point")
@@ -186,18 +222,12 @@ def _check_totals(points: pd.DataFrame, path: Path) -> None:
     for name, unit in (("energy", "pj"), ("area", "um2")):
         parts = component_columns(points, name, unit).sum(axis=1)
         totals = points[f"{name}_{unit}"].astype(float)
-        wrong = points.index[~np.isclose(parts, totals, rtol=1e-9, atol=0.0)]
+        wrong = points.index[totals.notna() & ~np.isclose(parts, totals, rtol=1e-9, atol=0.0)]
         if len(wrong):
             raise StoreError(
                 f"{path}: the {name} of point {wrong[0]} is {totals[wrong[0]]:.6g} {unit}, but "
                 f"its parts add up to {parts[wrong[0]]:.6g}; run the sweep into another store"
             )
-
-
-def _title(workload: dict[str, Any]) -> str:
-    tokens = f"{workload['seq']:,}"
-    when = f"{tokens} tokens" if workload["phase"] == "prefill" else f"1 token after {tokens}"
-    return f"{workload['network']} {workload['phase']}, batch {workload['batch']}, {when}"
 
 
 def _read(store: Store, name: str, key: str, parsed: Sequence[str]) -> pd.DataFrame:
@@ -222,6 +252,8 @@ def _points(
         for values in points[fields].itertuples(index=False, name=None)
     ]
     points["time_s"] = points["time_ms"].astype(float) * 1e-3
+    for measure in sweep["measures"]:
+        points[measure["name"]] = points[measure["name"]].astype(float)
     points["energy_j"] = points["energy_pj"].astype(float) * 1e-12
     points["area_mm2"] = points["area_um2"].astype(float) * 1e-6
     points["error"] = points["error"].astype(float)
@@ -256,10 +288,13 @@ def _fastest(points: pd.DataFrame, series: list[str]) -> dict[str, int]:
 def series_fields(sweep: dict[str, Any]) -> list[str]:
     """Fields that tell the series apart.
 
-    Those with words for values, such as ``engine.core``, and what an axis varies together with a
-    word, but for the shape of the array: a core with weights of so many bits is a series.
+    Those that the sweep names; else those with words for values, such as ``engine.core``, and what
+    an axis varies together with a word, but for the shape of the array: a core with weights of so
+    many bits is a series.
     """
     fields: list[str] = []
+    if sweep["series"]:
+        return list(sweep["series"])
     for axis in sweep["axes"]:
         names = axis["fields"]
         rows = [value if len(names) > 1 else [value] for value in axis["values"]]
@@ -277,7 +312,7 @@ def _series(settings: dict[str, Any]) -> str:
     """``MixPE W4A8``, or with what goes with a word ``LUT INT8, 2-bit weight``."""
     words = [series_name(value) for value in settings.values() if isinstance(value, str)]
     others = [setting_text(f, value) for f, value in settings.items() if not isinstance(value, str)]
-    return ", ".join([" ".join(words), *others])
+    return ", ".join([*([" ".join(words)] if words else []), *others])
 
 
 def value_at(design: dict[str, Any], field: str) -> Any:

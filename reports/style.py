@@ -57,6 +57,12 @@ class Quantity:
     name: str
     unit: str  # "" for a ratio
     prefixed: bool = True
+    counts: bool = False  # a number of things, after which a reader wants their name
+
+    @property
+    def short(self) -> str:
+        """For names of files: the column without its unit."""
+        return self.column.removesuffix("_s").removesuffix("_j").removesuffix("_mm2")
 
     def scale(self, largest: float) -> tuple[float, str]:
         """Factor from the column to the axis and the axis' label, for values up to ``largest``."""
@@ -74,7 +80,7 @@ class Quantity:
     def text(self, value: float) -> str:
         """The value as a reader of a sentence wants it: three digits and a unit."""
         if not self.unit:
-            return f"{value:.3g}"
+            return f"{value:,.0f} {self.name}" if self.counts else f"{value:.3g}"
         factor, label = self.scale(value)
         return f"{rounded(value * factor)} {label.removeprefix(self.name).strip(' ()')}"
 

@@ -14,14 +14,20 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 from dovetail.arch.events import Event
 from dovetail.errors import ConfigError, did_you_mean
 from dovetail.models.trace import Phase
-from dovetail.systems import resolve, system
+from dovetail.sweeps.measures import Measure
+from dovetail.systems import System, resolve, system
 
 Scalar = bool | int | float | str
 PositiveInt = Annotated[int, Field(gt=0)]
 DEFAULT_OBJECTIVES = ("time_ms", "energy_pj", "area_um2", "error")
 """What a Pareto front minimises unless told otherwise; ``error`` only where an axis changes it."""
+PRICED = ("energy_pj", "area_um2")
+"""Those that only a technology gives."""
 OBJECTIVES = (*DEFAULT_OBJECTIVES, "cycles", "stall_cycles", *(event.value for event in Event))
-"""Columns of a result that a front can minimise or a limit can bound."""
+"""Columns of any result that a front can minimise or a limit can bound.
+
+A system's own measures join them.
+"""
 
 
 @validated_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -75,14 +81,17 @@ class Sweep:
         Fields are dotted: ``engine.rows``.  Points that share an engine should be neighbours, since
         neighbours share a worker's cache: name what leaves the engine alone last.
     workloads : tuple of Workload
-    technology : str
-        Prices of events and areas.
+    technology : str or None
+        Prices of events and areas; None for a sweep without energy and area.
     objectives : tuple of str
-        What the front minimises; empty for time, energy, area, and error where an axis changes it.
+        What the front minimises; empty for time, energy and area where there are prices, and error
+        where an axis changes it.
     limits : dict
         Column of the result to the largest value allowed; a point above it is rejected.
     reject : str, optional
         ``"module:function"`` of ``(design) -> reason or None``, for rules that relate fields.
+    series : tuple of str
+        Fields that tell the series of a report apart; empty for those with words for values.
     source : str
         What errors name as the place of the definition.
     """
@@ -93,10 +102,11 @@ class Sweep:
     base: dict[str, Any]
     axes: Mapping[str | tuple[str, ...], tuple[Any, ...]]
     workloads: tuple[Workload, ...]
-    technology: str
+    technology: str | None
     objectives: tuple[str, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     reject: str | None = None
+    series: tuple[str, ...] = ()
     source: str = "sweep"
 
     def __post_init__(self) -> None:
@@ -120,21 +130,42 @@ class Sweep:
                     )
                 seen.add(name)
             self._check_values(", ".join(names), len(names), values)
+        columns = self.columns
         for name, limit in self.limits.items():
-            if name not in OBJECTIVES or not math.isfinite(limit) or limit <= 0:
+            if name not in columns or not math.isfinite(limit) or limit <= 0:
                 raise ConfigError(
                     f"{self.source}: limits: {name}: {limit} must be a positive number for one of "
-                    f"{', '.join(OBJECTIVES)}; change the name or the number"
+                    f"{', '.join(columns)}; change the name or the number"
                 )
-        check_objectives(self.objectives, source=f"{self.source}: objectives")
+        check_objectives(self.objectives, columns, source=f"{self.source}: objectives")
+        for name in self.series:
+            if name not in seen:
+                raise ConfigError(
+                    f"{self.source}: series: {name}: named by no axis; name fields that vary"
+                )
         object.__setattr__(self, "base", base)
         if not self.objectives:
-            varies = seen & set(entry.error_fields)
-            object.__setattr__(
-                self,
-                "objectives",
-                DEFAULT_OBJECTIVES if varies else DEFAULT_OBJECTIVES[:-1],
-            )
+            object.__setattr__(self, "objectives", self._usual_objectives(seen, entry))
+
+    def _usual_objectives(self, seen: set[str], entry: System) -> tuple[str, ...]:
+        varies = seen & set(entry.error_fields)
+        return tuple(
+            name
+            for name in DEFAULT_OBJECTIVES
+            if (self.technology or name not in PRICED) and (varies or name != "error")
+        )
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Columns that the system has beside those of every result."""
+        path = system(self.system).measures
+        return tuple(resolve(path).columns) if path else ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What an objective or a limit of this sweep can name."""
+        own = tuple(measure.name for measure in self.measures)
+        return (*(c for c in OBJECTIVES if self.technology or c not in PRICED), *own)
 
     @property
     def measures_error(self) -> bool:
@@ -202,17 +233,21 @@ class Sweep:
             "objectives": list(self.objectives),
             "limits": dict(self.limits),
             "reject": self.reject,
+            "series": list(self.series),
+            "measures": [asdict(measure) for measure in self.measures],
             "points": len(self),
         }
 
 
-def check_objectives(objectives: tuple[str, ...], *, source: str) -> None:
+def check_objectives(
+    objectives: tuple[str, ...], columns: tuple[str, ...] = OBJECTIVES, *, source: str
+) -> None:
     """Refuse an objective that the result has no column for, and one named twice."""
     for at, name in enumerate(objectives):
-        if name not in OBJECTIVES:
+        if name not in columns:
             raise ConfigError(
                 f"{source}: no objective named {name!r}; "
-                f"{did_you_mean(name, OBJECTIVES)}the objectives are {', '.join(OBJECTIVES)}"
+                f"{did_you_mean(name, columns)}the objectives are {', '.join(columns)}"
             )
         if name in objectives[:at]:
             raise ConfigError(f"{source}: {name!r} is given twice; remove one of them")

@@ -9,6 +9,7 @@ from typing import Any
 
 from dovetail.models.trace import Trace
 from dovetail.provenance import certificate_id
+from dovetail.sweeps.schema import column_sql
 from dovetail.sweeps.store import Store
 from dovetail.systems import part, resolve, system
 
@@ -79,8 +80,10 @@ def first_to_certify(
     """
     if limit is None or limit >= len(front):
         return tuple(front)
-    objectives = objectives or store.meta("sweep")["objectives"]
-    columns = ", ".join(f'"{name}"' for name in objectives)
+    sweep = store.meta("sweep")
+    objectives = objectives or sweep["objectives"]
+    measures = [measure["name"] for measure in sweep["measures"]]
+    columns = ", ".join(column_sql(name, measures) for name in objectives)
     rows = [
         tuple(row)
         for row in store.query(

@@ -36,7 +36,8 @@ class SweepFile:
     Attributes
     ----------
     name, question, system, technology : str
-        As in :class:`Sweep`; ``technology`` is the system's own unless given.
+        As in :class:`Sweep`; ``technology`` is the system's own unless given, and a system without
+        one is swept without prices.
     preset : str
         The base design, by name ...
     base : dict
@@ -167,12 +168,6 @@ def _read(path: Path) -> Sweep:
         axes[name] = tuple(listed)
     if not axes:
         raise ConfigError(f"{path}: axes: empty; name at least one field and its values")
-    technology = file.technology or entry.technology
-    if technology is None:
-        raise ConfigError(
-            f"{path}: no technology table prices the units of system {file.system!r}, and a sweep "
-            f"needs prices; name a table of your own as technology"
-        )
     return Sweep(
         name=file.name,
         question=file.question,
@@ -180,7 +175,7 @@ def _read(path: Path) -> Sweep:
         base=base,
         axes=axes,
         workloads=tuple(file.workloads),
-        technology=technology,
+        technology=file.technology or entry.technology,
         objectives=tuple(file.objectives),
         limits=file.limits,
         source=str(path),

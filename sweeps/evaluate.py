@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dovetail.arch.events import STALLS
-from dovetail.arch.gemm import Gemm, TileMapping
 from dovetail.arch.technology import Technology, load_technology, technology
 from dovetail.models.trace import Trace
-from dovetail.sim.result import GemmResult, RunResult
+from dovetail.sim.result import NetworkRun, OneRun
 from dovetail.systems import System, part
 
 
@@ -22,9 +21,9 @@ class Evaluation:
 
     Attributes
     ----------
-    result : RunResult
-    time_ms : float
-        Cycles at the engine's clock.
+    result : NetworkRun
+    clock_mhz : float
+        Of the engine.
     energy : dict of str to float
         Component to pJ.
     area : dict of str to float
@@ -35,13 +34,18 @@ class Evaluation:
         Least and most of the totals, from the uncertainty of the technology's figures.
     """
 
-    result: RunResult
-    time_ms: float
+    result: NetworkRun
+    clock_mhz: float
     energy: Mapping[str, float]
     area: Mapping[str, float]
     array_um2: float
     energy_bounds_pj: tuple[float, float]
     area_bounds_um2: tuple[float, float]
+
+    @property
+    def time_ms(self) -> float:
+        """Cycles at the engine's clock."""
+        return time_ms(self.result, self.clock_mhz)
 
     @property
     def energy_pj(self) -> float:
@@ -50,6 +54,11 @@ class Evaluation:
     @property
     def area_um2(self) -> float:
         return sum(self.area.values())
+
+
+def time_ms(result: NetworkRun, clock_mhz: float) -> float:
+    """Cycles of a run at a clock, in milliseconds."""
+    return result.cycles / (clock_mhz * 1e3)
 
 
 def find_technology(name_or_path: str) -> Technology:
@@ -69,10 +78,10 @@ def evaluate(design: Any, trace: Trace, *, system: System, technology: Technolog
     """
     engine = design.engine
     technology.check_clock(engine)  # before the simulation, which takes longer
-    result: RunResult = part(system, "simulate")(design, trace)
+    result: NetworkRun = part(system, "simulate")(design, trace)
     return Evaluation(
         result=result,
-        time_ms=result.cycles / (engine.clock_mhz * 1e3),
+        clock_mhz=engine.clock_mhz,
         energy=technology.energy_pj(engine, result.events),
         area=technology.area_um2(engine),
         array_um2=technology.array_um2(engine),
@@ -81,10 +90,9 @@ def evaluate(design: Any, trace: Trace, *, system: System, technology: Technolog
     )
 
 
-def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
-    """Columns of the store that come from one evaluation."""
-    result = evaluation.result
-    gemms, operators = _operators(result)
+def run_row(result: NetworkRun, *, clock_mhz: float) -> dict[str, Any]:
+    """Columns of the store that come from a simulation."""
+    runs, operators = _operators(result)
     return {
         "backend": "simulator",
         "cycles": result.cycles,
@@ -92,7 +100,16 @@ def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
         "stall_cycles": result.stall_cycles,
         "peak_macs_per_cycle": result.peak_macs_per_cycle,
         "utilization": result.utilization,
-        "time_ms": evaluation.time_ms,
+        "time_ms": time_ms(result, clock_mhz),
+        "runs": json.dumps(runs),
+        "operators": json.dumps(operators),
+        **{event.value: int(count) for event, count in result.events.items()},
+    }
+
+
+def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
+    """Columns of the store that come from one evaluation."""
+    return run_row(evaluation.result, clock_mhz=evaluation.clock_mhz) | {
         "energy_pj": evaluation.energy_pj,
         "energy_low_pj": evaluation.energy_bounds_pj[0],
         "energy_high_pj": evaluation.energy_bounds_pj[1],
@@ -102,25 +119,21 @@ def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
         "array_um2": evaluation.array_um2,
         "energy": json.dumps(dict(evaluation.energy)),
         "area": json.dumps(dict(evaluation.area)),
-        "gemms": json.dumps(gemms),
-        "operators": json.dumps(operators),
-        **{event.value: int(count) for event, count in result.events.items()},
     }
 
 
-def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Distinct GEMMs, and operators that name them, with identical layers merged.
+def _operators(result: NetworkRun) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Distinct runs, and operators that name them, with identical layers merged.
 
     A network of 32 equal layers takes the space of one: ``layers`` lists inclusive ranges.
     """
-    gemms: dict[tuple[Gemm, TileMapping], tuple[int, GemmResult]] = {}
+    runs: dict[Hashable, tuple[int, OneRun]] = {}
     numbers: dict[int, int] = {}  # by identity, which is faster: most layers share their results
     operators: dict[tuple[str, int, int], list[list[int]]] = {}
     for op in result.ops:
         at = numbers.get(id(op.result))
         if at is None:
-            key = (op.result.gemm, op.result.mapping)
-            at, _ = gemms.setdefault(key, (len(gemms), op.result))
+            at, _ = runs.setdefault(op.result.key, (len(runs), op.result))
             numbers[id(op.result)] = at
         ranges = operators.setdefault((op.name, op.count, at), [])
         if ranges and ranges[-1][1] == op.layer - 1 >= 0:
@@ -129,14 +142,13 @@ def _operators(result: RunResult) -> tuple[list[dict[str, Any]], list[dict[str, 
             ranges.append([op.layer, op.layer])
     return [
         {
-            **asdict(gemm.gemm),
-            **asdict(gemm.mapping),
-            "cycles": gemm.cycles,
-            "utilization": gemm.gemm.macs / (result.peak_macs_per_cycle * gemm.cycles),
-            **{event.value: int(gemm.events[event]) for event in STALLS},
+            **run.shape,
+            "cycles": run.cycles,
+            "utilization": run.macs / (result.peak_macs_per_cycle * run.cycles),
+            **{event.value: int(run.events[event]) for event in STALLS},
         }
-        for _, gemm in gemms.values()
+        for _, run in runs.values()
     ], [
-        {"name": name, "count": count, "gemm": at, "layers": ranges}
+        {"name": name, "count": count, "run": at, "layers": ranges}
         for (name, count, at), ranges in operators.items()
     ]

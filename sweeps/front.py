@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from dovetail.errors import StoreError
-from dovetail.sweeps.axes import check_objectives
+from dovetail.sweeps.axes import OBJECTIVES, check_objectives
 from dovetail.sweeps.pareto import pareto_front
+from dovetail.sweeps.schema import column_sql
 from dovetail.sweeps.store import Store
 
 
@@ -21,9 +22,11 @@ def front_points(store: Store, objectives: tuple[str, ...] = ()) -> tuple[int, .
     objectives : tuple of str
         Columns to minimise; the sweep's own where empty.
     """
-    objectives = objectives or tuple(store.meta("sweep")["objectives"])
-    check_objectives(objectives, source=f"{store.path}: objectives")
-    columns = ", ".join(f'"{name}"' for name in objectives)
+    sweep = store.meta("sweep")
+    objectives = objectives or tuple(sweep["objectives"])
+    measures = [measure["name"] for measure in sweep["measures"]]
+    check_objectives(objectives, (*OBJECTIVES, *measures), source=f"{store.path}: objectives")
+    columns = ", ".join(column_sql(name, measures) for name in objectives)
     front: list[int] = []
     for workload in store.query("SELECT workload FROM workloads ORDER BY workload"):
         rows = [

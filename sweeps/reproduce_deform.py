@@ -6,11 +6,9 @@ Sources: arXiv 2002.08357 and arXiv 2006.08357.  Accounting ``authors`` models t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
-from importlib.resources import files
-
-import pandas as pd
 
 from dovetail.arch.deform import preset
 from dovetail.arch.deform_board import ultra96
@@ -19,6 +17,7 @@ from dovetail.models.networks import network
 from dovetail.models.networks.codenet import CODENETS, Layer, codenet_layers
 from dovetail.sim.deform_system import EngineKind, FrameTime, frame_time
 from dovetail.sweeps import reproduce_deform_study, reproduce_deform_values
+from dovetail.sweeps.deform_fpga import engine_counts
 from dovetail.sweeps.reproduction import (
     Figure,
     ReproductionRow,
@@ -48,15 +47,13 @@ def rows() -> list[ReproductionRow]:
     ]
 
 
-def fpga_counts() -> pd.DataFrame:
-    """What the engine takes of an UltraScale+ device, as ``dovetail synth`` counted it.
-
-    Columns: ``label``, ``packed_products``, ``lut``, ``ff``, ``dsp``, ``bram36``, and the digest of
-    the RTL and the version of Yosys behind them.
-    """
-    path = files("dovetail.sweeps") / "measured" / "deform_fpga.csv"
-    with path.open("r", encoding="utf-8") as file:
-        return pd.read_csv(file)
+def fpga_counts() -> Iterator[tuple[str, Mapping[str, float]]]:
+    """What our engine takes of an UltraScale+ device, with products in pairs and without."""
+    engine = preset("codenet").engine
+    for label, packed in (("products in pairs", True), ("products not in pairs", False)):
+        counts = engine_counts(replace(engine, packed_products=packed))
+        assert counts is not None, "both are engines of a sweep"
+        yield label, counts
 
 
 def _layers(name: str) -> tuple[Layer, ...]:
@@ -153,14 +150,14 @@ def _frames(published: Figure) -> Iterator[ReproductionRow]:
 
 def _resources(published: Figure) -> Iterator[ReproductionRow]:
     figure = published["resources"]
-    for counts in fpga_counts().to_dict("records"):
+    for label, counts in fpga_counts():
         for name, kind, value in zip(
             figure["names"], figure["kinds"], figure["values"], strict=True
         ):
             yield figure_row(
                 published,
                 figure,
-                what=f"{name} of a ZU3EG, {counts['label']}",
+                what=f"{name} of a ZU3EG, {label}",
                 value=value,
                 ours=int(counts[kind]),
             )

@@ -138,6 +138,7 @@ class _Finisher:
         self._sweep = sweep
         self._parse = resolve(entry.design)
         # Here rather than in the workers, so that the network runs once per format.
+        self._missing = resolve(entry.measures).missing if entry.measures else "leave it out"
         self._error = part(entry, "error") if sweep.measures_error else None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -156,9 +157,13 @@ class _Finisher:
         design = self._parse(json.loads(row["design"]), source=f"point {row['point']}")
         if self._error is not None:
             row["error"] = self._error(design)
+        values = row | json.loads(row["measures"])
+        for name in (*self._sweep.objectives, *self._sweep.limits):
+            if values.get(name) is None:
+                raise ConfigError(f"{name} is not known of this design: {self._missing}")
         for name, limit in self._sweep.limits.items():
-            if row[name] > limit:
-                reason = f"{name}={row[name]:.6g} exceeds the sweep's limit of {limit:.6g}"
+            if values[name] > limit:
+                reason = f"{name}={values[name]:.6g} exceeds the sweep's limit of {limit:.6g}"
                 return _without_result(row, "rejected", reason)
         return row
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dovetail.arch.events import Event
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 APPLICATION_ID = 0x446F7665  # "Dove", in the header of every store
 
 POINT_COLUMNS = (
@@ -32,13 +34,20 @@ POINT_COLUMNS = (
     ("error", "REAL"),  # of the real-weight network against floating point
     ("energy", "TEXT"),  # JSON: component to pJ
     ("area", "TEXT"),  # JSON: component to um2
-    ("gemms", "TEXT"),  # JSON: each distinct GEMM with its mapping, cycles and stalls
+    ("measures", "TEXT"),  # JSON: the system's own columns by name
+    ("runs", "TEXT"),  # JSON: each distinct GEMM or call of an engine, with its cycles and stalls
     ("operators", "TEXT"),  # JSON: operators in program order, identical layers merged
     *((event.value, "INTEGER") for event in Event),
 )
 """Columns of the table ``points``: one row a design point on one workload."""
 
-JSON_COLUMNS = ("settings", "design", "energy", "area", "gemms", "operators")
+JSON_COLUMNS = ("settings", "design", "energy", "area", "measures", "runs", "operators")
+
+
+def column_sql(name: str, measures: Iterable[str]) -> str:
+    """The SQL of a column of ``points``, or of one of the system's own ``measures``."""
+    return f"json_extract(points.measures, '$.{name}')" if name in measures else f'points."{name}"'
+
 
 _POINTS = ", ".join(f'"{name}" {kind}' for name, kind in POINT_COLUMNS)
 

@@ -27,7 +27,9 @@ def open_store(sweep: Sweep, traces: tuple[Trace, ...], path: Path, *, resume: b
     """
     # Through JSON, as it will be read back.
     definition = json.loads(json.dumps(sweep.definition()))
-    prices = json.loads(json.dumps(_prices(find_technology(sweep.technology))))
+    prices = None
+    if sweep.technology is not None:
+        prices = json.loads(json.dumps(_prices(find_technology(sweep.technology))))
     provenance = result_provenance()
     workloads = [_workload_row(at, trace) for at, trace in enumerate(traces)]
     if not (resume and path.exists()):

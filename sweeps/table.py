@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from dovetail.errors import StoreError
 from dovetail.models.whole_file import write_whole
-from dovetail.sweeps.schema import JSON_COLUMNS, POINT_COLUMNS
+from dovetail.sweeps.schema import JSON_COLUMNS, POINT_COLUMNS, column_sql
 from dovetail.sweeps.store import Store
 
 EXPORT_ROWS = 10_000  # rows in memory at a time
@@ -30,10 +30,21 @@ def points(store: Store) -> pd.DataFrame:
     DataFrame
         The columns of :data:`dovetail.sweeps.schema.POINT_COLUMNS` that are not JSON; the columns
         of the workload; each axis' field under its own name, such as ``engine.rows``; and the
-        breakdowns as ``energy_<component>_pj`` and ``area_<component>_um2``.
+        breakdowns as ``energy_<component>_pj`` and ``area_<component>_um2``; and the system's own
+        measures under their names.
     """
     frames = list(_frames(store))
     return pd.concat(frames, ignore_index=True)
+
+
+def workload_title(workload: Mapping[str, Any]) -> str:
+    """A row of the table ``workloads`` in words; one pass over one image is just its network."""
+    network, batch, seq = workload["network"], workload["batch"], workload["seq"]
+    if workload["phase"] == "decode":
+        return f"{network} decode, batch {batch}, 1 token after {seq:,}"
+    if batch == seq == 1:
+        return str(network)
+    return f"{network} prefill, batch {batch}, {seq:,} tokens"
 
 
 def operators(store: Store, point: int) -> pd.DataFrame:
@@ -42,18 +53,18 @@ def operators(store: Store, point: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``layer``, ``name``, ``count`` (runs of the same GEMM), the GEMM's shape and mapping, and
+        ``layer``, ``name``, ``count`` (equal runs), the shape and mapping of what was run, and
         ``cycles`` and stall cycles of all ``count`` runs together.
     """
     rows: list[dict[str, Any]] = []
     after = False
-    for stored in store.query("SELECT gemms, operators FROM points WHERE point = ?", [point]):
-        gemms = json.loads(stored["gemms"] or "[]")
+    for stored in store.query("SELECT runs, operators FROM points WHERE point = ?", [point]):
+        runs = json.loads(stored["runs"] or "[]")
         for at, operator in enumerate(json.loads(stored["operators"] or "[]")):
-            gemm = dict(gemms[operator["gemm"]])
-            for name in gemm:
+            run = dict(runs[operator["run"]])
+            for name in run:
                 if name == "cycles" or name.startswith("stall_"):
-                    gemm[name] *= operator["count"]
+                    run[name] *= operator["count"]
             # Outside the layers (-1) stand what comes before them and what comes after.
             after = after or operator["layers"][0][0] >= 0
             for first, last in operator["layers"]:
@@ -62,7 +73,7 @@ def operators(store: Store, point: int) -> pd.DataFrame:
                         "layer": layer,
                         "name": operator["name"],
                         "count": operator["count"],
-                        **gemm,
+                        **run,
                         "place": (layer if layer >= 0 else 1 << 30 if after else -1, at),
                     }
                     for layer in range(first, last + 1)
@@ -179,7 +190,10 @@ def _columns(store: Store) -> dict[str, tuple[str, str]]:
         if name == "workload":
             for of_workload, kind in _WORKLOAD.items():
                 columns[of_workload] = (f"workloads.{of_workload}", kind)
-    for axis in store.meta("sweep")["axes"]:
+    sweep = store.meta("sweep")
+    measures = [measure["name"] for measure in sweep["measures"]]
+    columns |= {name: (column_sql(name, measures), "REAL") for name in measures}
+    for axis in sweep["axes"]:
         for at, field in enumerate(axis["fields"]):
             linked = len(axis["fields"]) > 1
             values = [value[at] if linked else value for value in axis["values"]]

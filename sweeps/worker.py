@@ -14,9 +14,11 @@ from typing import Any
 from dovetail.arch.technology import Technology
 from dovetail.errors import ConfigError
 from dovetail.models.trace import Trace
+from dovetail.sim.result import NetworkRun
 from dovetail.sweeps.axes import Candidate
-from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology
-from dovetail.systems import System, resolve
+from dovetail.sweeps.evaluate import evaluate, evaluation_row, find_technology, run_row
+from dovetail.sweeps.measures import Measures
+from dovetail.systems import System, part, resolve
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Context:
     """What all points of a sweep share; sent to each worker once."""
 
     system: System
-    technology: str
+    technology: str | None
     traces: tuple[Trace, ...]
     reject: str | None
 
@@ -32,9 +34,10 @@ class Context:
 @dataclass(frozen=True)
 class _Loaded:
     context: Context
-    technology: Technology
+    technology: Technology | None
     parse: Callable[..., Any]
     reject: Callable[[Any], str | None] | None
+    measures: Measures | None
 
 
 _loaded: list[_Loaded] = []  # one in each worker, filled by start()
@@ -51,9 +54,10 @@ def start(context: Context) -> None:
     _loaded[:] = [
         _Loaded(
             context,
-            find_technology(context.technology),
+            find_technology(context.technology) if context.technology else None,
             resolve(context.system.design),
             resolve(context.reject) if context.reject else None,
+            resolve(context.system.measures) if context.system.measures else None,
         )
     ]
 
@@ -68,13 +72,22 @@ def work(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     return [_row(candidate, _loaded[0]) for candidate in candidates]
 
 
+def _evaluated(design: Any, trace: Trace, loaded: _Loaded) -> tuple[NetworkRun, dict[str, Any]]:
+    """A point's simulation and its columns, with prices where the sweep has some."""
+    system = loaded.context.system
+    if loaded.technology is None:
+        result: NetworkRun = part(system, "simulate")(design, trace)
+        return result, run_row(result, clock_mhz=design.engine.clock_mhz)
+    evaluation = evaluate(design, trace, system=system, technology=loaded.technology)
+    return evaluation.result, evaluation_row(evaluation)
+
+
 def _row(candidate: Candidate, loaded: _Loaded) -> dict[str, Any]:
     row = {
         "point": candidate.point,
         "workload": candidate.workload,
         "settings": json.dumps(candidate.settings),
     }
-    system = loaded.context.system
     try:
         design = loaded.parse(candidate.design, source=f"point {candidate.point}")
         row |= {"design_id": design.design_id, "design": json.dumps(design.to_dict())}
@@ -82,8 +95,9 @@ def _row(candidate: Candidate, loaded: _Loaded) -> dict[str, Any]:
         if reason:
             return row | {"status": "rejected", "reason": reason}
         trace = loaded.context.traces[candidate.workload]
-        evaluation = evaluate(design, trace, system=system, technology=loaded.technology)
-        return row | {"status": "ok"} | evaluation_row(evaluation)
+        result, columns = _evaluated(design, trace, loaded)
+        own = loaded.measures.of(design, trace, result) if loaded.measures else {}
+        return row | {"status": "ok", "measures": json.dumps(own)} | columns
     except ConfigError as error:
         return row | {"status": "rejected", "reason": str(error)}
     except Exception as error:  # one bad point must not end a sweep of thousands

@@ -54,12 +54,15 @@ class System:
         Other cost models than the simulator, by name: ``(design, trace)`` to an object with
         ``cycles``, ``stall_cycles``, ``macs``, ``utilization`` and ``energy``, a dataclass of
         parts in pJ.
+    measures : str
+        A :class:`dovetail.sweeps.measures.Measures`: what the system's sweeps measure beside
+        cycles, energy and area; empty where there is nothing.
     sweeps : mapping of str to str
         Name to ``() -> Sweep``.
     units : tuple of str
         Parts that are synthesised and priced alone.
     findings : str
-        ``() -> Findings``: what the report of any sweep says of the system's parts, of
+        ``(Study) -> Findings``: what the report of any sweep says of the system's parts, of
         :mod:`dovetail.reports.findings`; empty where there is nothing.
     papers : mapping of str to str
         Name of a paper to ``() -> rows`` of its published figures beside ours.
@@ -81,6 +84,7 @@ class System:
     error_fields: tuple[str, ...] = ()
     technology: str | None = "nangate45"
     accountings: Mapping[str, str] = field(default_factory=dict)
+    measures: str = ""
     sweeps: Mapping[str, str] = field(default_factory=dict)
     units: tuple[str, ...] = ()
     findings: str = ""
@@ -101,6 +105,12 @@ _SYSTEMS = {
         verify="dovetail.lockstep.deform:verify",
         certify="dovetail.lockstep.deform_certify:certify",
         technology=None,
+        measures="dovetail.sweeps.deform_measures:MEASURES",
+        sweeps={
+            "deform_variants": "dovetail.sweeps.deform_zu3eg:variants",
+            "deform_zu3eg": "dovetail.sweeps.deform_zu3eg:design_space",
+        },
+        findings="dovetail.reports.deform_findings:findings",
         papers={"deformable-conv": "dovetail.sweeps.reproduce_deform:rows"},
     ),
     "lut": System(

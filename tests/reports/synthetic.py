@@ -207,10 +207,11 @@ def _row(
         "error": {32: 0.004, 64: 0.006, 128: 0.009}[design.group],
         "energy": json.dumps(energy),
         "area": json.dumps(area),
-        "gemms": json.dumps(gemms),
+        "measures": json.dumps({}),
+        "runs": json.dumps(gemms),
         "operators": json.dumps(
             [
-                {"name": name, "count": 1, "gemm": at, "layers": [[0, LAYERS - 1]]}
+                {"name": name, "count": 1, "run": at, "layers": [[0, LAYERS - 1]]}
                 for at, name in enumerate(SHAPES)
             ]
         ),

@@ -103,12 +103,14 @@ def test_refuses_a_file_without_axes(tmp_path: Path) -> None:
         load_sweep(path)
 
 
-def test_refuses_a_system_that_no_table_prices(tmp_path: Path) -> None:
+def test_a_system_that_no_table_prices_is_swept_by_its_own_measures(tmp_path: Path) -> None:
     text = """
 name = "mine"
 question = "How many ports?"
 system = "deform"
 preset = "codenet"
+objectives = ["frame_ms", "bram36"]
+limits = { dsp = 360 }
 
 [axes]
 "engine.window_ports" = [1, 3]
@@ -116,13 +118,11 @@ preset = "codenet"
 [[workloads]]
 network = "codenet-c"
 """
-    path = write(tmp_path, text)
-    with pytest.raises(
-        ConfigError,
-        match=rf"^{path}: no technology table prices the units of system 'deform', and a sweep "
-        r"needs prices; name a table of your own as technology$",
-    ):
-        load_sweep(path)
+    mine = load_sweep(str(write(tmp_path, text)))
+    assert mine.technology is None and mine.objectives == ("frame_ms", "bram36")
+    path = write(tmp_path, text.replace('"bram36"', '"energy_pj"'))
+    with pytest.raises(ConfigError, match=rf"^{path}: objectives: no objective named 'energy_pj'"):
+        load_sweep(str(path))
 
 
 def test_refuses_what_is_no_file() -> None:

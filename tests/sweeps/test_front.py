@@ -42,7 +42,7 @@ POINTS = [
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    meta = {"sweep": {"objectives": ["time_ms", "energy_pj"]}}
+    meta = {"sweep": {"objectives": ["time_ms", "energy_pj"], "measures": []}}
     workloads = [{**WORKLOAD, "workload": at} for at in (0, 1, 2)]
     store = Store.create(tmp_path / "s.sqlite", meta=meta, workloads=workloads)
     store.add_points(

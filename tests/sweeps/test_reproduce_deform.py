@@ -1,16 +1,13 @@
 """sweeps/reproduce_deform.py, reproduce_deform_study.py and reproduce_deform_values.py."""
 
-import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dovetail.arch.deform import DeformEngineConfig
 from dovetail.reports.reproduce import to_markdown
-from dovetail.rtl.deform.engine import DeformEngine
-from dovetail.rtl.verilog import rtlil_modules
-from dovetail.sweeps import reproduce_deform, reproduce_deform_values
+from dovetail.sweeps import deform_fpga, reproduce_deform, reproduce_deform_values
 from dovetail.sweeps.reproduce_deform_study import engine_result
 from dovetail.sweeps.reproduction import ReproductionRow, published_figures
 
@@ -124,14 +121,11 @@ def test_errors_of_rounding_and_of_the_bound_are_far_from_none_and_from_all() ->
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_counts_on_the_fpga_are_of_the_rtl_that_is_here(packed: bool) -> None:
-    """Where not: `dovetail synth deform --fpga xcup --device zu3eg --json` counts again."""
-    config = reproduce_deform.preset("codenet").engine
-    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
-    engine = DeformEngine(DeformEngineConfig(**values | {"packed_products": packed}))
-    here = hashlib.sha256("".join(rtlil_modules(engine, name="engine")).encode()).hexdigest()
-    counts = reproduce_deform.fpga_counts()
-    (line,) = counts[counts["packed_products"] == packed].to_dict("records")
-    assert here.startswith(line["rtl_sha256"])
+    """Where not: `python -m dovetail.sweeps.deform_fpga` counts again."""
+    engine = replace(reproduce_deform.preset("codenet").engine, packed_products=packed)
+    assert deform_fpga.table()[deform_fpga._key(engine), True]["rtl_sha256"] == (
+        deform_fpga.rtl_digest(engine)
+    )
 
 
 def test_the_page_in_the_docs_is_up_to_date(rows: list[ReproductionRow]) -> None:

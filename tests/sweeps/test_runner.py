@@ -218,7 +218,7 @@ def test_layers_are_merged_only_where_they_follow_each_other() -> None:
     row = evaluation_row(evaluate(design, trace, system=entry, technology=table))
     (operator,) = json.loads(row["operators"])
     assert operator["layers"] == [[-1, -1], [0, 0], [2, 3], [5, 5]]
-    assert len(json.loads(row["gemms"])) == 1
+    assert len(json.loads(row["runs"])) == 1
 
 
 def start(store: Path, **environment: str) -> subprocess.Popen[Any]:

@@ -159,7 +159,7 @@ def test_refuses_another_version(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 1")
     with pytest.raises(
         StoreError,
-        match=rf"^{path}: store format 1, this Dovetail reads 2; use the Dovetail that wrote it, "
+        match=rf"^{path}: store format 1, this Dovetail reads 3; use the Dovetail that wrote it, "
         r"or run the sweep again into another file$",
     ):
         Store.append(path)

@@ -42,7 +42,7 @@ def test_both_exports_hold_the_same_table(
 
 
 def test_a_store_without_points_exports_its_header(tmp_path: Path) -> None:
-    meta = {"sweep": {"axes": [{"fields": ["engine.rows"], "values": [1]}]}}
+    meta = {"sweep": {"axes": [{"fields": ["engine.rows"], "values": [1]}], "measures": []}}
     with Store.create(tmp_path / "s.sqlite", meta=meta, workloads=[]) as store:
         table.export(store, tmp_path / "t.csv")
         table.export(store, tmp_path / "t.parquet")

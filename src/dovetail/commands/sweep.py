@@ -60,7 +60,7 @@ def sweep(
     chosen = load_sweep(name)
     path = store or Path("reports") / "out" / chosen.name / "sweep.sqlite"
     wanted = tuple(objectives.split(",")) if objectives else ()
-    check_objectives(wanted, source="--objectives")
+    check_objectives(wanted, chosen.columns, source="--objectives")
     if "error" in wanted and not chosen.measures_error:
         raise ConfigError(
             f"--objectives {objectives}: sweep {chosen.name!r} does not measure error, since no "
@@ -129,16 +129,21 @@ def _print_front(
     import json as decoder
 
     from dovetail.commands.output import print_table
+    from dovetail.sweeps.schema import column_sql
+    from dovetail.sweeps.table import workload_title
 
     sweep = store.meta("sweep")
     names = objectives or tuple(sweep["objectives"])
+    measures = [measure["name"] for measure in sweep["measures"]]
+    columns = [column_sql(name, measures) for name in names]
+    selected = ", ".join(f'{sql} AS "{name}"' for sql, name in zip(columns, names, strict=True))
     fields = [field for axis in sweep["axes"] for field in axis["fields"]]
     print(sweep["question"])
     for workload in store.query("SELECT * FROM workloads ORDER BY workload"):
         rows = list(
             store.query(
-                f"SELECT * FROM points WHERE workload = ? AND point IN "
-                f"(SELECT value FROM json_each(?)) ORDER BY {names[0]}, point",
+                f"SELECT point, settings, {selected} FROM points WHERE workload = ? AND point IN "
+                f"(SELECT value FROM json_each(?)) ORDER BY {columns[0]}, point",
                 [workload["workload"], decoder.dumps(front)],
             )
         )
@@ -156,15 +161,19 @@ def _print_front(
         ]
         short = [name.rsplit(".", 1)[-1] for name in apart]
         print_table(
-            f"{workload['network']} {workload['phase']}, batch {workload['batch']}, "
-            f"{workload['seq']} tokens: front of {len(rows)}",
-            ("point", *(name.rsplit("_", 1)[0] for name in names), "settings", "certified"),
+            f"{workload_title(dict(workload))}: front of {len(rows)}",
+            ("point", *(_head(name) for name in names), "settings", "certified"),
             cells,
             right="r" + "r" * len(names),
         )
         print(f"settings: {', '.join(short) or 'the same for all'}")
         if len(rows) > FRONT_SHOWN:
             print(f"... and {len(rows) - FRONT_SHOWN} more, in the report")
+
+
+def _head(name: str) -> str:
+    """A column's name without the unit that its cells have."""
+    return name.rsplit("_", 1)[0] if name.endswith(("_ms", "_pj", "_um2")) else name
 
 
 def _cell(name: str, value: Any) -> str:
@@ -176,4 +185,4 @@ def _cell(name: str, value: Any) -> str:
         return engineering(value * 1e-12, "J")
     if name.endswith("_um2"):
         return shown(value * 1e-6, "mm2")
-    return shown(value)
+    return shown(int(value) if float(value).is_integer() else value)
