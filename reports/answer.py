@@ -14,7 +14,7 @@ from dovetail.reports.study import (
     Study,
     series_fields,
 )
-from dovetail.reports.style import AREA, ENERGY, ERROR, TIME
+from dovetail.reports.style import AREA, ENERGY, ERROR
 
 
 def answer(study: Study) -> list[tuple[str, str]]:
@@ -23,8 +23,9 @@ def answer(study: Study) -> list[tuple[str, str]]:
         return [("No answer", _nothing(study))]
     paragraphs = []
     for title in study.titles:
-        first, *others = study.series if study.technology else study.titles[:1]
-        compared = [_compared(study, title, first, other) for other in others]
+        first, *others = study.series
+        # Equal area means something only where areas have prices.
+        compared = [_compared(study, title, first, o) for o in others if study.technology]
         shapes = shape_sentences(study, title) if has_shapes(study) else []
         paragraphs.append((title, " ".join([*compared, *_front(study, title), *shapes])))
     return [*paragraphs, ("Certificates", _certified(study))]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dovetail.reports.figures import STYLE
 from dovetail.reports.findings import Findings
 from dovetail.reports.study import Study
-from dovetail.reports.style import LOOKS, PAGE_INCHES
+from dovetail.reports.style import COLUMN_INCHES, LOOKS, PAGE_INCHES
 from dovetail.sweeps.deform_accuracy import VariantCost, configurations, variant_costs
 
 NAME = "accuracy-frames"
@@ -62,12 +64,18 @@ def _words(cost: VariantCost) -> str:
 
 def accuracy_figure(points: pd.DataFrame, costs: tuple[VariantCost, ...]) -> Figure:
     """A panel for each set of published accuracies, and one for the five configurations."""
+    with matplotlib.rc_context(STYLE):
+        return _accuracy_figure(points, costs)
+
+
+def _accuracy_figure(points: pd.DataFrame, costs: tuple[VariantCost, ...]) -> Figure:
     sources = list(dict.fromkeys(cost.source for cost in costs))
-    figure = Figure(figsize=(PAGE_INCHES, 2.9))
+    width = PAGE_INCHES if sources else COLUMN_INCHES
+    figure = Figure(figsize=(width, 2.9))
     panels = list(figure.subplots(1, len(sources) + 1, squeeze=False).flat)
     for axes, source in zip(panels, sources, strict=False):
         _variants(axes, points, [cost for cost in costs if cost.source == source])
-        axes.set_title(f"decoder variants: {source}")
+        axes.set_title(f"c, FP32: {source}")
     _five(panels[-1])
     handles = [
         Line2D([], [], linestyle="", marker=look.marker, color=look.colour, label=label)
@@ -77,7 +85,8 @@ def accuracy_figure(points: pd.DataFrame, costs: tuple[VariantCost, ...]) -> Fig
         Line2D([], [], marker=look.marker, color=look.colour, markersize=4, label=f"a–e, {label}")
         for look, (_, label) in zip(LOOKS[2:], _CONFIGURATIONS, strict=False)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
+    columns = 5 if sources else 1
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 
 
@@ -121,4 +130,4 @@ def _five(axes: Axes) -> None:
     ticks = [5, 10, 20, 40, 80]
     axes.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
     axes.set_xticks([], minor=True)
-    axes.set(xlabel="frames per second", ylabel="VOC AP50, W4A8", title="configurations a to e")
+    axes.set(xlabel="frames per second", ylabel="VOC AP50", title="configurations a to e, W4A8")

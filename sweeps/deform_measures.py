@@ -17,7 +17,7 @@ _COLUMNS = (
     Measure(name="frame_ms", title="frame time", unit="ms"),
     Measure(name="calls_ms", title="engines' part of a frame", unit="ms"),
     Measure(name="frames_per_second", title="frames a second"),
-    Measure(name="clipped", title="offsets above the bound"),
+    Measure(name="clipped_percent", title="offsets above the bound", unit="%"),
     Measure(name="lut", title="LUTs"),
     Measure(name="ff", title="flip-flops"),
     Measure(name="dsp", title="DSPs"),
@@ -31,20 +31,20 @@ def _of(design: DeformDesign, trace: Trace, result: NetworkResult) -> Mapping[st
         "frame_ms": time.stem_ms + time.engine_ms,
         "calls_ms": time.calls_ms,
         "frames_per_second": time.frames_per_second,
-        "clipped": _clipped(design, trace),
+        "clipped_percent": _clipped(design, trace),
     }
     return found | (fpga_counts(design) or {})
 
 
 def _clipped(design: DeformDesign, trace: Trace) -> float:
-    """Part of the trace's offsets that the bound of the engine they go to cuts off."""
+    """Percentage of the trace's offsets that the bound of the engine they go to cuts off."""
     bound = design.engines[-1].bound
     offsets = [
         np.rint(trace.data[f"{op.layer}.{op.name}.s"]).ravel()
         for op in trace.convolutions
         if op.deform
     ]
-    return float(np.mean(np.concatenate(offsets) > bound)) if offsets else 0.0
+    return 100 * float(np.mean(np.concatenate(offsets) > bound)) if offsets else 0.0
 
 
 MEASURES = Measures(

@@ -319,7 +319,7 @@ def test_run_refuses_in_one_line(invoke: Invoke, words: Sequence[str], message: 
     ("words", "message"),
     [
         (("mixpe", "--timeline", "no/t.json"), r"^no/t\.json: cannot be written \(No such file"),
-        (("deform", "--timeline", "t.json"), r"^system 'deform' has no timeline; those that have "),
+        (("m3vit", "--timeline", "t.json"), r"^system 'm3vit' has no timeline; those that have "),
     ],
 )
 def test_a_timeline_that_cannot_be_is_refused_before_the_run(

@@ -160,9 +160,12 @@ def _split(call: DeformCall, config: DeformEngineConfig, *, where: str) -> list[
         if not any(call_problem(config, part) for part in split):
             return split
     problem = call_problem(config, _part(call, min(call.out_channels, config.lanes)))
+    assert problem is not None
+    # One group of channels cannot be split further.
+    problem = problem.replace("split the call by output channels", "use a larger buffer")
     raise ConfigError(f"{where}: {problem}")
 
 
 def _part(call: DeformCall, channels: int) -> DeformCall:
-    inputs = call.in_channels if call.pointwise else channels
+    inputs = call.in_channels if call.pointwise or call.full else channels
     return replace(call, in_channels=inputs, out_channels=channels)

@@ -100,6 +100,7 @@ _SYSTEMS = {
         presets="dovetail.arch.deform:presets",
         default_preset="codenet",
         simulate="dovetail.sim.deform_network:simulate_network",
+        timeline="dovetail.sim.deform_timeline:deform_timeline",
         component="dovetail.rtl.deform.engine:DeformEngine",
         verilog="dovetail.rtl.deform.engine:deform_verilog",
         verify="dovetail.lockstep.deform:verify",

@@ -72,3 +72,27 @@ def test_a_stem_that_was_not_measured_is_refused() -> None:
         "are 256/4, 256/2, 512/4, 512/2$",
     ):
         frame_time(DESIGN, synthetic_trace(other, distribution="gamma", seed=0))
+
+
+def test_free_offsets_cost_the_time_to_read_them() -> None:
+    """By hand: 17 bytes more for each pixel of three maps, 16 bytes a cycle at 250 MHz.
+
+    The generator makes 18 channels, which are two beats where one channel is one.
+    """
+    engine = replace(DESIGN.engine, window_ports=1, offset_buffer_bytes=18 * 64 * 64)
+    design = replace(DESIGN, engine=engine)
+    pixels = 16**2 + 32**2 + 64**2
+    read_ms = pixels * 17 / 16 / 250e3
+    free, square = (
+        frame_time(design, network(n)).calls_ms for n in ("codenet-c-free", "codenet-c")
+    )
+    result = {n: simulate_network(design, network(n)) for n in ("codenet-c-free", "codenet-c")}
+    more = result["codenet-c-free"].cycles - result["codenet-c"].cycles
+    # Calls that the DRAM limits take no longer for some cycles more.
+    assert read_ms < free - square <= read_ms + more / 250e3
+
+
+def test_a_second_engine_has_no_place_beside_the_public_one() -> None:
+    design = replace(DESIGN, second="gather")
+    with pytest.raises(ConfigError, match=r"^second=gather has no place beside the public engine"):
+        frame_time(design, network("codenet-c"), engine="public")

@@ -90,7 +90,7 @@ def test_a_row_that_no_split_makes_fit_is_refused() -> None:
     with pytest.raises(
         ConfigError,
         match=r"^one: dw of block 0: a row of width=1100 pixels of out_channels=16 exceeds "
-        r"line_row_bytes=16384; split the call by output channels$",
+        r"line_row_bytes=16384; use a larger buffer$",
     ):
         network_calls(one(op), ENGINE)
     narrow = replace(ENGINE, line_row_bytes=32768)
@@ -104,3 +104,30 @@ def test_a_pixel_of_too_many_inputs_is_refused() -> None:
         ConfigError, match=re.escape("one: pw of block 0: a pixel of in_channels=4095 exceeds")
     ):
         network_calls(one(op), small)
+
+
+def test_a_second_engine_runs_what_is_deformable_or_full() -> None:
+    trace = network("codenet-c-full-square")
+    plain = replace(ENGINE, bound=1)
+    design = replace(preset("codenet"), engine=plain, second="full-3-ports")
+    calls = network_calls(trace, plain, design.second_engine)
+    second = [call for call in calls if call.engine == design.second_engine]
+    assert {call.layer for call in second} == {18, 19, 20}
+    assert all(call.call.full and call.call.deform for call in second)
+    assert all(not call.call.full and not call.call.deform for call in calls if call not in second)
+    host = sum(op.macs for op in host_convolutions(trace))
+    assert sum(call.call.macs for call in calls) + host == trace.macs
+    with pytest.raises(ConfigError, match="full=True does not fit an engine of core=depthwise"):
+        network_calls(trace, ENGINE)
+
+
+def test_free_offsets_need_one_port_and_room_for_18_numbers_a_pixel() -> None:
+    trace = network("codenet-c-free")
+    with pytest.raises(ConfigError, match=r"would meet in one memory; set window_ports to 1"):
+        network_calls(trace, ENGINE)
+    one = replace(ENGINE, window_ports=1)
+    rule = r"block 19: 18432 offsets exceed offset_buffer_bytes=16384; set it to 18432$"
+    with pytest.raises(ConfigError, match=rule):
+        network_calls(trace, one)
+    calls = network_calls(trace, replace(one, offset_buffer_bytes=18 * 64 * 64))
+    assert {call.more_offsets for call in calls if call.call.deform} == {17}
