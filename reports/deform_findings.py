@@ -98,7 +98,7 @@ def _variants(axes: Axes, points: pd.DataFrame, costs: list[VariantCost]) -> Non
         axes.annotate(
             cost.variant,
             (rate, cost.accuracy),
-            xytext=(0, 5),
+            xytext=(0, -10 if "bounded" in cost.variant else 5),
             textcoords="offset points",
             ha="center",
             fontsize=6,
