@@ -60,6 +60,7 @@ verify: .venv/installed check-tools  ## Run the long lockstep runs: reference = 
 	$(BIN)/dovetail verify mixpe --seeds 200
 	$(BIN)/dovetail verify lut --seeds 200
 	$(BIN)/dovetail verify deform --seeds 200
+	$(BIN)/dovetail verify m3vit --seeds 200
 	$(BIN)/python -m pytest -n 2 -m long $(PYTEST_ARGS)
 
 lint: .venv/linters  ## Run ruff and mypy
