@@ -9,6 +9,7 @@ import pytest
 
 from dovetail.arch.deform import DeformDesign, deform_design, preset
 from dovetail.arch.devices import device
+from dovetail.lockstep.deform_certify import certify
 from dovetail.models.networks import network
 from dovetail.reports.html import write_report
 from dovetail.sim.deform_system import frame_time
@@ -151,3 +152,12 @@ def test_the_larger_a_configuration_the_slower_and_the_more_accurate() -> None:
     for rate in ("paper", "public", "ours"):
         assert table[rate].is_monotonic_decreasing
     assert (table["ours"] > table["paper"]).all()
+
+
+@pytest.mark.long
+def test_both_engines_of_a_design_are_certified() -> None:
+    engine = replace(CODENET.engine, bound=1, window_ports=9)
+    design = replace(CODENET, engine=engine, second="full-3-ports", second_lanes=4)
+    certificate = certify(design, network("codenet-c-full-square"))
+    assert certificate.passed and certificate.cycles > 0
+    assert {case["full"] for case in certificate.cases} == {True, False}

@@ -54,16 +54,22 @@ def certify(design: DeformDesign, trace: Trace, *, seed: int = 0) -> Certificate
         cases.append(
             DeformCase(config=engine, call=call, operands=operands, gap_seed=number, repeat="")
         )
-    comparison = compare(cases)
     mismatches = dict.fromkeys(("values", "cycles", "events"), 0)
-    for mismatch in comparison.mismatches:
-        mismatches[mismatch.kind] += 1
+    cycles = 0
+    for engine in design.engines:  # a comparison has one build
+        own = [case for case in cases if case.config == engine]
+        if not own:
+            continue
+        comparison = compare(own)
+        cycles += comparison.cycles
+        for mismatch in comparison.mismatches:
+            mismatches[mismatch.kind] += 1
     return Certificate(
         cases=tuple({**asdict(case.call), "cycles": case.simulate().cycles} for case in cases),
-        cycles=comparison.cycles,
+        cycles=cycles,
         mismatches=mismatches,
         seconds=time.perf_counter() - began,
-        passed=not comparison.mismatches,
+        passed=not any(mismatches.values()),
     )
 
 
