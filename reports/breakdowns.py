@@ -198,6 +198,10 @@ def _call_text(
     return f"{height} × {width}, {ins} → {outs}", words + (", stride 2" if stride == 2 else "")
 
 
+def _half_text(tokens: int, width: int, part: str) -> tuple[str, str]:
+    return f"{tokens} × {width}", part
+
+
 SHAPES = (
     Shape(
         shape="M × N × K",
@@ -220,6 +224,12 @@ SHAPES = (
             "deform",
         ),
         text=_call_text,
+    ),
+    Shape(
+        shape="tokens × width",
+        kind="half of a block",
+        fields=("tokens", "width", "part"),
+        text=_half_text,
     ),
 )
 """Of the runs of each kind of engine, told apart by their fields."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dovetail.arch.events import STALLS, Event
 from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
@@ -18,13 +19,40 @@ from dovetail.sim.m3vit_moe_engine import simulate_moe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HalfRun:
+    """One run of the engine, as :class:`dovetail.sim.result.OneRun`."""
+
+    shape: Mapping[str, Any]
+    macs: int
+    events: Mapping[Event, int]
+
+    @property
+    def key(self) -> Hashable:
+        return tuple(self.shape.items())
+
+    @property
+    def cycles(self) -> int:
+        return self.events[Event.CYCLE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfOperator:
+    """A run under its block's number."""
+
+    name: str
+    layer: int
+    result: HalfRun
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderResult:
     """What of an encoder an engine computes; the rest of the network is not in it.
 
     Attributes
     ----------
-    runs : int
-        Of the engine.
+    ops : tuple of HalfOperator
+        Runs of the engine, by block.
     events : dict of Event to int
         Totals.
     macs : int
@@ -33,10 +61,19 @@ class EncoderResult:
         Of all units of the engine together.
     """
 
-    runs: int
+    ops: tuple[HalfOperator, ...]
     events: Mapping[Event, int]
     macs: int
     peak_macs_per_cycle: int
+
+    @property
+    def runs(self) -> int:
+        """Of the engine."""
+        return len(self.ops)
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        return {}
 
     @property
     def cycles(self) -> int:
@@ -69,34 +106,42 @@ def simulate_encoder(design: M3vitDesign, trace: Trace) -> EncoderResult:
     """
     network = config_of(trace)
     engine = design.engine
-    runs = (
+    ops = (
         _mixtures(engine, trace, network)
         if isinstance(engine, MoeEngineConfig)
         else _attentions(engine, trace, network)
     )
     return EncoderResult(
-        runs=len(runs),
-        events={event: sum(run[event] for run in runs) for event in Event},
-        macs=_macs(engine, network, len(runs)),
+        ops=tuple(ops),
+        events={event: sum(op.result.events[event] for op in ops) for event in Event},
+        macs=sum(op.result.macs for op in ops),
         peak_macs_per_cycle=engine.peak_macs_per_cycle,
     )
 
 
 def _attentions(
     engine: AttentionEngineConfig, trace: Trace, network: M3vitConfig
-) -> list[Mapping[Event, int]]:
+) -> list[HalfOperator]:
     """Every block has as many tokens, and time does not depend on data, so all take as long."""
     if (network.heads, network.head_dim) != (engine.heads, engine.head_dim):
         raise ConfigError(
             f"{trace.network} has {network.heads} heads of {network.head_dim}, and the engine "
             f"heads={engine.heads} of head_dim={engine.head_dim}; change the engine's"
         )
-    return [simulate_attention(engine, network.tokens).events] * LAYERS
+    tokens = network.tokens
+    run = HalfRun(
+        shape={
+            "tokens": tokens,
+            "width": engine.width,
+            "part": f"{engine.heads} heads of {engine.head_dim}",
+        },
+        macs=tokens * engine.width * (4 * engine.width + 2 * tokens),
+        events=simulate_attention(engine, tokens).events,
+    )
+    return [HalfOperator(name="attention", layer=layer, result=run) for layer in range(LAYERS)]
 
 
-def _mixtures(
-    engine: MoeEngineConfig, trace: Trace, network: M3vitConfig
-) -> list[Mapping[Event, int]]:
+def _mixtures(engine: MoeEngineConfig, trace: Trace, network: M3vitConfig) -> list[HalfOperator]:
     """Each with the queues that its gate makes."""
     for field, value in (
         ("width", network.hidden),
@@ -109,16 +154,19 @@ def _mixtures(
                 f"{trace.network} has {field}={value}, and the engine {field}="
                 f"{getattr(engine, field)}; change the engine's"
             )
-    return [
-        simulate_moe(engine, routing.lengths.tolist()).events
-        for _, routing in sorted(routing_of(trace).items())
-    ]
-
-
-def _macs(engine: AttentionEngineConfig | MoeEngineConfig, network: M3vitConfig, runs: int) -> int:
-    """Useful ones of so many runs."""
-    if isinstance(engine, MoeEngineConfig):
-        of_token = engine.width * (engine.experts + 2 * engine.top_k * engine.hidden)
-    else:
-        of_token = engine.width * (4 * engine.width + 2 * network.tokens)
-    return runs * network.tokens * of_token
+    of_token = engine.width * (engine.experts + 2 * engine.top_k * engine.hidden)
+    ops = []
+    for layer, routing in sorted(routing_of(trace).items()):
+        queues = routing.lengths.tolist()
+        run = HalfRun(
+            shape={
+                "tokens": network.tokens,
+                "width": engine.width,
+                "part": f"{engine.top_k} of {engine.experts} experts",
+                "queues": " ".join(map(str, queues)),
+            },
+            macs=network.tokens * of_token,
+            events=simulate_moe(engine, queues).events,
+        )
+        ops.append(HalfOperator(name="mixture", layer=layer, result=run))
+    return ops

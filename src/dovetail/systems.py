@@ -177,6 +177,11 @@ _SYSTEMS = {
         verilog="dovetail.rtl.m3vit.engines:block_verilog",
         verify="dovetail.lockstep.m3vit:verify",
         technology=None,
+        measures="dovetail.sweeps.m3vit_measures:MEASURES",
+        sweeps={
+            "m3vit_attention": "dovetail.sweeps.m3vit_blocks:attention",
+            "m3vit_mixture": "dovetail.sweeps.m3vit_blocks:mixture",
+        },
         papers={"m3vit": "dovetail.sweeps.reproduce_m3vit:rows"},
     ),
     "mixpe": System(
