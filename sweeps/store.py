@@ -10,11 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from dovetail.arch.events import Event
 from dovetail.errors import StoreError
 from dovetail.sweeps.schema import APPLICATION_ID, FORMAT_VERSION, POINT_COLUMNS, SCHEMA
 from dovetail.sweeps.store_file import check_file, lock_file, one_line, unlock_file
 
-_INSERT_POINT = f"INSERT INTO points VALUES ({', '.join(':' + name for name, _ in POINT_COLUMNS)})"
+_INSERT_POINT = (
+    f"INSERT INTO main.points VALUES ({', '.join(':' + name for name, _ in POINT_COLUMNS)})"
+)
 _NO_POINT = dict.fromkeys(name for name, _ in POINT_COLUMNS)
 
 
@@ -122,9 +125,10 @@ class Store:
                 # A writer that was killed left a log that must be completed first.
                 connection.close()
                 connection = sqlite3.connect(f"{uri}?mode=rw", uri=True)
-                connection.execute("PRAGMA query_only = ON")
         store = cls(path, connection, None)
         store._check_content()
+        with one_line(path):
+            connection.execute("PRAGMA query_only = ON")
         return store
 
     def _check_content(self) -> None:
@@ -133,13 +137,23 @@ class Store:
             self.connection.execute("SELECT count(*) FROM meta").fetchone()
             rows = self.connection.execute("SELECT name FROM pragma_table_info('points')")
             held = {row["name"] for row in rows}
-        # Events are columns, so an event more or less is another format.
-        apart = sorted(held ^ {name for name, _ in POINT_COLUMNS})
+        known = {name for name, _ in POINT_COLUMNS}
+        added = known - held
+        apart = sorted(held - known | added - {event.value for event in Event})
         if apart:
             raise StoreError(
                 f"{self.path}: this Dovetail and the store differ in {', '.join(apart)}; "
                 f"use the Dovetail that wrote it, or run the sweep again into another file"
             )
+        if added:
+            # Events that came to the vocabulary after the store was made: nothing counted them.
+            zeros = ", ".join(
+                f"CASE status WHEN 'ok' THEN 0 END AS \"{name}\"" for name in sorted(added)
+            )
+            with one_line(self.path):
+                self.connection.execute(
+                    f"CREATE TEMP VIEW points AS SELECT *, {zeros} FROM main.points"
+                )
 
     def close(self) -> None:
         """Close the file; a store that was written becomes one plain file again."""

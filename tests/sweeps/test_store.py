@@ -119,15 +119,44 @@ def test_refuses_what_is_missing(tmp_path: Path) -> None:
         Store.open(tmp_path)
 
 
-def test_a_store_without_an_event_is_of_another_dovetail(tmp_path: Path) -> None:
+def test_an_event_that_came_later_counts_zero_in_an_older_store(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    make(path)
+    with Store.append(path) as store:
+        store.add_points([{**POINT, "point": 3, "status": "rejected", "reason": "too large"}])
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE points DROP COLUMN expert")
+        connection.execute("ALTER TABLE points DROP COLUMN logit")
+    for open_store in (Store.open, Store.append):
+        with open_store(path) as store:
+            assert store.count("ok") == 3
+            rows = store.query("SELECT status, cycles, expert, logit FROM points ORDER BY point")
+            assert [tuple(row) for row in rows] == [
+                *[("ok", POINT["cycles"], 0, 0)] * 3,
+                ("rejected", POINT["cycles"], None, None),
+            ]
+    with Store.open(path) as store, pytest.raises(StoreError):
+        store.add_points([{**POINT, "point": 4}])
+    with sqlite3.connect(path) as connection:
+        held = {name for _, name, *_ in connection.execute("PRAGMA table_info(points)")}
+    assert "expert" not in held  # reading an older store changes nothing in it
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [("DROP COLUMN utilization", "utilization"), ("ADD COLUMN warp INTEGER", "warp")],
+)
+def test_a_store_with_other_columns_is_of_another_dovetail(
+    tmp_path: Path, change: str, name: str
+) -> None:
     path = tmp_path / "s.sqlite"
     make(path)
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE points DROP COLUMN pe_op")
+        connection.execute(f"ALTER TABLE points {change}")
     for open_store in (Store.open, Store.append):
         with pytest.raises(
             StoreError,
-            match=rf"^{path}: this Dovetail and the store differ in pe_op; use the Dovetail that",
+            match=rf"^{path}: this Dovetail and the store differ in {name}; use the Dovetail that",
         ):
             open_store(path)
 
