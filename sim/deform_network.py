@@ -67,6 +67,10 @@ class NetworkResult:
         return self.macs / (self.peak_macs_per_cycle * self.cycles)
 
     @property
+    def other_operations(self) -> int:
+        return 0
+
+    @property
     def found(self) -> Mapping[str, Any]:
         return {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,12 @@ from dovetail.models.networks.m3vit_trace import config_of, routing_of
 from dovetail.models.trace import Trace
 from dovetail.sim.m3vit_attention_engine import simulate_attention
 from dovetail.sim.m3vit_moe_engine import simulate_moe
+
+_OTHERS = {
+    "attention": ("attention_", "softmax", "q_proj_", "k_proj_", "v_proj_", "o_proj_"),
+    "mixture": ("ffn_", "gate_", "expert_"),
+}
+"""How a trace names what a half does beside its GEMMs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,8 @@ class EncoderResult:
         Totals.
     macs : int
         Useful multiply-accumulates of these runs.
+    other_operations : int
+        Of norms, softmax, GELU, biases and sums of these runs.
     peak_macs_per_cycle : int
         Of all units of the engine together.
     """
@@ -64,6 +72,7 @@ class EncoderResult:
     ops: tuple[HalfOperator, ...]
     events: Mapping[Event, int]
     macs: int
+    other_operations: int
     peak_macs_per_cycle: int
 
     @property
@@ -115,7 +124,19 @@ def simulate_encoder(design: M3vitDesign, trace: Trace) -> EncoderResult:
         ops=tuple(ops),
         events={event: sum(op.result.events[event] for op in ops) for event in Event},
         macs=sum(op.result.macs for op in ops),
+        other_operations=_other_operations(trace, ops),
         peak_macs_per_cycle=engine.peak_macs_per_cycle,
+    )
+
+
+def _other_operations(trace: Trace, ops: Sequence[HalfOperator]) -> int:
+    """What these runs do beside their MACs, by the trace's own count."""
+    runs = {(op.name, op.layer) for op in ops}
+    return sum(
+        other.operations
+        for other in trace.others
+        for half, names in _OTHERS.items()
+        if (half, other.layer) in runs and other.name.startswith(names)
     )
 
 

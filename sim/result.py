@@ -60,6 +60,10 @@ class NetworkRun(Protocol):
     @property
     def utilization(self) -> float: ...
     @property
+    def other_operations(self) -> int:
+        """Operations of the trace that are no MACs and whose time is in ``cycles``."""
+
+    @property
     def found(self) -> Mapping[str, Any]:
         """What the simulation searched for, as arguments that spare the next one the search."""
 
@@ -144,6 +148,10 @@ class RunResult:
     def utilization(self) -> float:
         """Useful MACs / (peak x cycles)."""
         return self.macs / (self.peak_macs_per_cycle * self.cycles)
+
+    @property
+    def other_operations(self) -> int:
+        return 0
 
     @property
     def found(self) -> Mapping[str, Any]:

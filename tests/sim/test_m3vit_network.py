@@ -52,6 +52,20 @@ def test_all_mixtures_of_the_trace(tiny: Trace) -> None:
     assert abs(result.cycles - 6 * one.cycles) < 0.02 * result.cycles
 
 
+def test_norms_and_softmax_of_a_half_are_in_its_time(tiny: Trace) -> None:
+    attention, mixture = (simulate_encoder(design, tiny) for design in (EDGE_MOE, MIXTURE))
+    others = {(op.name, op.layer): op.operations for op in tiny.others}
+    # Neither half: patches and positions, and the dense MLPs of even blocks with their norms.
+    neither = sum(
+        count
+        for (name, layer), count in others.items()
+        if layer < 0 or (layer % 2 == 0 and name.startswith(("ffn_", "fc")))
+    )
+    assert attention.other_operations + mixture.other_operations == sum(others.values()) - neither
+    per_block = ("attention_norm", "softmax", "attention_residual", "q_proj_bias", "o_proj_bias")
+    assert attention.other_operations > 12 * sum(others[name, 0] for name in per_block)
+
+
 def test_refuses_what_is_not_its_network(tiny: Trace) -> None:
     with pytest.raises(
         ConfigError, match=r"^m3vit-small-balanced has 12 heads of 32, and the engine heads=3 of "

@@ -123,6 +123,7 @@ def _honest(
         "area_range_um2": list(evaluation.area_bounds_um2),
         "array_um2": evaluation.array_um2,
         "macs": result.macs,
+        "other_operations": result.other_operations,
         "utilization": result.utilization,
         "simulation_s": seconds,
         "events": {event.value: int(count) for event, count in result.events.items()},
@@ -152,6 +153,7 @@ def _unpriced(entry: Any, design: Any, trace: Any, *, reason: str) -> tuple[dict
         "area_um2": None,
         "unpriced": reason,
         "macs": result.macs,
+        "other_operations": result.other_operations,
         "utilization": result.utilization,
         "simulation_s": seconds,
         "events": {event.value: int(count) for event, count in result.events.items()},
@@ -218,6 +220,7 @@ def _print(data: dict[str, Any], trace: Any) -> None:
     if elsewhere > 0:
         print(f"not on this engine: {elsewhere:.2%} of the MACs")
     others = sum(op.operations for op in trace.others)
-    if others:
-        share = others / (others + 2 * trace.macs)
+    untimed = others - data.get("other_operations", 0)
+    if untimed:
+        share = untimed / (others + 2 * trace.macs)
         print(f"not modelled in time: {share:.2%} of the operations (norms, softmax and the like)")
