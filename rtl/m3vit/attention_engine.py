@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
-from amaranth import Array, Const, Module, Signal
+from amaranth import Array, Module, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, enum
 
 from dovetail.arch.descriptor import registers
-from dovetail.arch.events import ATTENTION_EVENTS, GEMM_EVENTS, Event
+from dovetail.arch.events import ATTENTION_EVENTS, Event
 from dovetail.arch.m3vit.attention_engine import LAYERS, AttentionCall, AttentionEngineConfig
 from dovetail.arch.m3vit.formats import FEATURE
-from dovetail.rtl.engines import engine
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
-from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.m3vit.attention_products import AttentionProducts
+from dovetail.rtl.m3vit.block_engine import BlockEngine, call_layout, passes
 from dovetail.rtl.m3vit.norm_pass import NormPass
-from dovetail.rtl.m3vit.port_share import READ_PORTS, share_reads, share_writes
-from dovetail.rtl.m3vit.scatter_add import ScatterAdd, result_beat
+from dovetail.rtl.m3vit.port_share import share_reads, share_writes
+from dovetail.rtl.m3vit.scatter_add import ScatterAdd
 
 __all__ = ["AttentionEngine", "attention_call"]
 
 
 def attention_call(max_tokens: int) -> data.StructLayout:
     """Layout of :class:`dovetail.arch.m3vit.attention_engine.AttentionCall`."""
-    names = (field.name for field in fields(AttentionCall))
-    return data.StructLayout(
-        {name: range(max_tokens + 1) if name == "tokens" else ADDRESS_BITS for name in names}
-    )
+    return call_layout(AttentionCall, max_tokens)
 
 
 class _Phase(enum.Enum):
@@ -46,7 +38,7 @@ class _Phase(enum.Enum):
     SUMS = 6  # are still to land
 
 
-class AttentionEngine(wiring.Component):
+class AttentionEngine(BlockEngine):
     """``x += output(attention(norm(x)))``; every map lies in DRAM between two steps.
 
     The steps follow each other; weights of a layer load while the one before it computes.
@@ -80,22 +72,7 @@ class AttentionEngine(wiring.Component):
 
     def __init__(self, config: AttentionEngineConfig) -> None:
         self._config = config
-        self._gemm = engine(config.engine)
-        members: dict[str, Any] = {
-            "start": In(stream.Signature(attention_call(config.max_tokens))),
-            "write": Out(stream.Signature(result_beat(config.port_bits))),
-            "busy": Out(1),
-        }
-        for command, read in READ_PORTS:
-            members[command] = Out(stream.Signature(READ_COMMAND))
-            members[read] = In(stream.Signature(config.port_bits))
-        for event in ATTENTION_EVENTS:
-            members[f"count_{event}"] = Out(COUNTER_BITS)
-        super().__init__(members)
-
-    @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        return self._gemm.leaves
+        super().__init__(config, config.engine, attention_call(config.max_tokens), ATTENTION_EVENTS)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -111,15 +88,8 @@ class AttentionEngine(wiring.Component):
             depth=config.sum_queue,
         )
         phase = Signal(_Phase)
-        go = Signal()
-        called: Any = Signal(attention_call(config.max_tokens))
-        m.d.comb += [
-            self.busy.eq(phase != _Phase.IDLE),
-            self.start.ready.eq(~self.busy),
-            go.eq(self.start.valid & self.start.ready),
-        ]
-        with m.If(go):
-            m.d.sync += called.eq(self.start.payload)
+        go, called = self._take_call(m, phase == _Phase.IDLE)
+        self._normalise_first(m, go, norm)
         self._control(m, phase, go, called, norm, gemm, products, scatter)
         self._write_back(m, gemm, scatter)
 
@@ -164,7 +134,19 @@ class AttentionEngine(wiring.Component):
                 (multiplies, products.write),
             ),
         )
-        self._count(m, phase, go, norm, gemm, scatter)
+        self._count(
+            m,
+            go=go,
+            norm=norm,
+            scatter=scatter,
+            normalises=normalises | (phase == _Phase.LAYERS),
+            between=Event.ATTENTION_CYCLE,
+            counts={
+                Event.QUERY_BEAT: multiplies & passes(self.read),
+                Event.KEY_BEAT: multiplies & passes(self.weight_read),
+                Event.VALUE_BEAT: multiplies & passes(self.sum_read),
+            },
+        )
         return m
 
     def _control(
@@ -181,13 +163,7 @@ class AttentionEngine(wiring.Component):
         """The phases, and what each part works on."""
         config = self._config
         layer = Signal(range(len(LAYERS)))
-        payload: Any = self.start.payload
         m.d.comb += [
-            norm.start.eq(go),
-            norm.job.tokens.eq(payload.tokens),
-            norm.job.address.eq(payload.x_address),
-            norm.job.parameter_address.eq(payload.norm_address),
-            norm.job.output_address.eq(payload.normed_address),
             products.job.tokens.eq(called.tokens),
             products.job.query_address.eq(called.query_address),
             products.job.key_address.eq(called.key_address),
@@ -268,34 +244,3 @@ class AttentionEngine(wiring.Component):
         ]
         with m.If(scatter.lookup.enable):
             m.d.sync += scatter.lookup.token.eq(scatter.lookup.place)
-
-    def _count(self, m: Module, phase: Any, go: Any, norm: Any, gemm: Any, scatter: Any) -> None:
-        """Counters of this engine beside those of the linear one."""
-
-        def passes(of: Any) -> Any:
-            return of.valid & of.ready
-
-        multiplies = phase == _Phase.PRODUCTS
-        reads = [passes(getattr(self, read)) for _, read in READ_PORTS]
-        normalises = (phase == _Phase.NORM) | (phase == _Phase.LAYERS)
-        counts: dict[Event, Any] = {
-            Event.CYCLE: self.busy,
-            Event.NORM_CYCLE: normalises & ~gemm.busy,
-            Event.ATTENTION_CYCLE: self.busy & ~normalises & ~gemm.busy,
-            Event.NORM_BEAT: passes(norm.write),
-            Event.QUERY_BEAT: multiplies & reads[0],
-            Event.KEY_BEAT: multiplies & reads[1],
-            Event.VALUE_BEAT: multiplies & reads[2],
-            Event.SCATTER_ADD: scatter.added,
-            Event.DRAM_READ: sum(reads, Const(0, 1)),
-            Event.DRAM_WRITE: passes(self.write),
-        }
-        for event in GEMM_EVENTS:
-            if event not in counts:
-                m.d.comb += getattr(self, f"count_{event}").eq(getattr(gemm, f"count_{event}"))
-        for event, count in counts.items():
-            counter = getattr(self, f"count_{event}")
-            with m.If(go):
-                m.d.sync += counter.eq(0)
-            with m.Elif(count != 0):
-                m.d.sync += counter.eq(counter + count)

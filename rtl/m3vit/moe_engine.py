@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, enum, wiring
 
 from dovetail.arch.descriptor import registers
-from dovetail.arch.events import GEMM_EVENTS, MOE_EVENTS, Event
+from dovetail.arch.events import MOE_EVENTS, Event
 from dovetail.arch.m3vit.linear_layer import LinearLayer
 from dovetail.arch.m3vit.moe_engine import MoeCall, MoeEngineConfig
-from dovetail.rtl.engines import engine
 from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
-from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.m3vit.block_engine import BlockEngine, call_layout, passes
 from dovetail.rtl.m3vit.gate import GateUnit
 from dovetail.rtl.m3vit.gate_reader import GateReader
 from dovetail.rtl.m3vit.norm_pass import NormPass
-from dovetail.rtl.m3vit.port_share import READ_PORTS, share_reads, share_writes
+from dovetail.rtl.m3vit.port_share import share_reads, share_writes
 from dovetail.rtl.m3vit.queues import ExpertQueues
-from dovetail.rtl.m3vit.scatter_add import ScatterAdd, result_beat
+from dovetail.rtl.m3vit.scatter_add import ScatterAdd
 from dovetail.rtl.m3vit.token_gather import TokenGather
 
 __all__ = ["MoeEngine", "moe_call"]
@@ -31,10 +27,7 @@ __all__ = ["MoeEngine", "moe_call"]
 
 def moe_call(max_tokens: int) -> data.StructLayout:
     """Layout of :class:`dovetail.arch.m3vit.moe_engine.MoeCall`."""
-    names = (field.name for field in fields(MoeCall))
-    return data.StructLayout(
-        {name: range(max_tokens + 1) if name == "tokens" else ADDRESS_BITS for name in names}
-    )
+    return call_layout(MoeCall, max_tokens)
 
 
 class _Phase(enum.Enum):
@@ -51,7 +44,7 @@ class _Phase(enum.Enum):
     SUMS = 8  # are still to land
 
 
-class MoeEngine(wiring.Component):
+class MoeEngine(BlockEngine):
     """``x += mixture(norm(x))``; every map lies in DRAM between two steps.
 
     All tokens pass the gate first; then each expert that has tokens, ascending, gathers them, and
@@ -88,22 +81,7 @@ class MoeEngine(wiring.Component):
 
     def __init__(self, config: MoeEngineConfig) -> None:
         self._config = config
-        self._gemm = engine(config.linear)
-        members: dict[str, Any] = {
-            "start": In(stream.Signature(moe_call(config.max_tokens))),
-            "write": Out(stream.Signature(result_beat(config.port_bits))),
-            "busy": Out(1),
-        }
-        for command, read in READ_PORTS:
-            members[command] = Out(stream.Signature(READ_COMMAND))
-            members[read] = In(stream.Signature(config.port_bits))
-        for event in MOE_EVENTS:
-            members[f"count_{event}"] = Out(COUNTER_BITS)
-        super().__init__(members)
-
-    @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        return self._gemm.leaves
+        super().__init__(config, config.linear, moe_call(config.max_tokens), MOE_EVENTS)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()
@@ -122,16 +100,8 @@ class MoeEngine(wiring.Component):
             **sizes, **beats, port_bits=config.port_bits, depth=config.sum_queue
         )
         phase = Signal(_Phase)
-        go = Signal()
-        called: Any = Signal(moe_call(config.max_tokens))
-        m.d.comb += [
-            self.busy.eq(phase != _Phase.IDLE),
-            self.start.ready.eq(~self.busy),
-            go.eq(self.start.valid & self.start.ready),
-        ]
-        with m.If(go):
-            m.d.sync += called.eq(self.start.payload)
-        self._normalise(m, go, norm)
+        go, called = self._take_call(m, phase == _Phase.IDLE)
+        self._normalise_first(m, go, norm)
         self._choose(m, phase, called, reader, gate, queues, gemm)
         self._control(m, phase, go, called, norm, gate, queues, gemm, scatter)
         self._move(m, gemm, queues, gather, scatter)
@@ -165,18 +135,20 @@ class MoeEngine(wiring.Component):
             write=self.write,
             users=((normalises, norm.write), (~normalises, scatter.o)),
         )
-        self._count(m, phase, go, norm, gemm, gate, scatter)
+        self._count(
+            m,
+            go=go,
+            norm=norm,
+            scatter=scatter,
+            normalises=normalises | (phase == _Phase.GATE_LAYER),
+            between=Event.GATE_CYCLE,
+            counts={
+                Event.LOGIT: passes(gate.i),
+                Event.CHOICE: passes(gate.o),
+                Event.EXPERT: (phase == _Phase.FIRST) & passes(gemm.start),
+            },
+        )
         return m
-
-    def _normalise(self, m: Module, go: Any, norm: Any) -> None:
-        call: Any = self.start.payload
-        m.d.comb += [
-            norm.start.eq(go),
-            norm.job.tokens.eq(call.tokens),
-            norm.job.address.eq(call.x_address),
-            norm.job.parameter_address.eq(call.norm_address),
-            norm.job.output_address.eq(call.normed_address),
-        ]
 
     def _choose(
         self, m: Module, phase: Any, called: Any, reader: Any, gate: Any, queues: Any, gemm: Any
@@ -321,35 +293,3 @@ class MoeEngine(wiring.Component):
             added.place.eq(beat.block),
             added.last.eq(beat.last),
         ]
-
-    def _count(
-        self, m: Module, phase: Any, go: Any, norm: Any, gemm: Any, gate: Any, scatter: Any
-    ) -> None:
-        """Counters of this engine beside those of the linear one."""
-
-        def passes(of: Any) -> Any:
-            return of.valid & of.ready
-
-        reads = [passes(getattr(self, read)) for _, read in READ_PORTS]
-        normalises = (phase == _Phase.NORM) | (phase == _Phase.GATE_LAYER)
-        counts: dict[Event, Any] = {
-            Event.CYCLE: self.busy,
-            Event.NORM_CYCLE: normalises & ~gemm.busy,
-            Event.GATE_CYCLE: self.busy & ~normalises & ~gemm.busy,
-            Event.NORM_BEAT: passes(norm.write),
-            Event.LOGIT: passes(gate.i),
-            Event.CHOICE: passes(gate.o),
-            Event.EXPERT: (phase == _Phase.FIRST) & passes(gemm.start),
-            Event.SCATTER_ADD: scatter.added,
-            Event.DRAM_READ: sum(reads, Const(0, 1)),
-            Event.DRAM_WRITE: passes(self.write),
-        }
-        for event in GEMM_EVENTS:
-            if event not in counts:
-                m.d.comb += getattr(self, f"count_{event}").eq(getattr(gemm, f"count_{event}"))
-        for event, count in counts.items():
-            counter = getattr(self, f"count_{event}")
-            with m.If(go):
-                m.d.sync += counter.eq(0)
-            with m.Elif(count != 0):
-                m.d.sync += counter.eq(counter + count)
