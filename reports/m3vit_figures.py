@@ -106,8 +106,9 @@ def _experts(axes: Axes, rows: pd.DataFrame) -> None:
     _by_schedule(axes, rows, "experts", "experts_ms")
     uses = rows["queue_length"] * rows["experts"]
     knee = float((uses / rows["break_even_queue"]).iloc[0])
-    axes.axvline(knee, color="#444444", linewidth=0.8, linestyle=":")
-    axes.set(xscale="log", yscale="log", xlabel="experts", ylabel="experts without gate (ms)")
+    look = {"color": "#444444", "linewidth": 0.8, "linestyle": ":"}
+    axes.axvline(knee, label="loads just hide", **look)
+    axes.set(xscale="log", yscale="log", xlabel="experts", ylabel="time of experts, no gate (ms)")
     _plain(axes, rows["experts"])
 
 
@@ -115,12 +116,12 @@ def _skew(axes: Axes, rows: pd.DataFrame) -> None:
     finite = rows[rows["skew"] < math.inf]
     _by_schedule(axes, finite, "skew", "moe_ms")
     label = "skew of popularity, 1 / rank^skew"
-    axes.set(yscale="log", xlabel=label, ylabel="MoE blocks (ms)")
+    axes.set(yscale="log", xlabel=label, ylabel="time of MoE blocks (ms)")
 
 
 def _memory(axes: Axes, rows: pd.DataFrame) -> None:
     _over_memory(axes, rows, "moe_ms")
-    axes.set(yscale="log", ylabel="MoE blocks (ms)")
+    axes.set(yscale="log", ylabel="time of MoE blocks (ms)")
 
 
 def _energy(axes: Axes, rows: pd.DataFrame) -> None:
@@ -158,7 +159,7 @@ def _ports(axes: Axes, rows: pd.DataFrame) -> None:
                 markersize=4,
             )
     label = "port (bits); hollow: bound by loads"
-    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="MoE blocks (ms)")
+    axes.set(xscale="log", yscale="log", xlabel=label, ylabel="time of MoE blocks (ms)")
     _plain(axes, rows["port_bits"])
 
 
@@ -175,7 +176,7 @@ def _attention(axes: Axes, rows: pd.DataFrame) -> None:
             label=name,
             markersize=4,
         )
-    axes.set(xscale="log", yscale="log", xlabel="queries held, p", ylabel="attention (ms)")
+    axes.set(xscale="log", yscale="log", xlabel="queries held, p", ylabel="time of attention (ms)")
     _plain(axes, rows["attention_parallel"])
 
 
