@@ -279,7 +279,7 @@ def test_ten_kills_leave_the_same_table(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_stored(tmp_path: Path) -> None:
     store = tmp_path / "s.sqlite"
-    run = start(store, FAKE_SECONDS="0.02")
+    run = start(store, FAKE_SECONDS="0.05")
     stored = 0
     while stored == 0:
         time.sleep(0.1)
