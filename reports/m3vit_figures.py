@@ -106,8 +106,7 @@ def _experts(axes: Axes, rows: pd.DataFrame) -> None:
     _by_schedule(axes, rows, "experts", "experts_ms")
     uses = rows["queue_length"] * rows["experts"]
     knee = float((uses / rows["break_even_queue"]).iloc[0])
-    look = {"color": "#444444", "linewidth": 0.8, "linestyle": ":"}
-    axes.axvline(knee, label="loads just hide", **look)
+    axes.axvline(knee, color="#444444", linewidth=0.8, linestyle=":", label="loads just hide")
     axes.set(xscale="log", yscale="log", xlabel="experts", ylabel="time of experts, no gate (ms)")
     _plain(axes, rows["experts"])
 
