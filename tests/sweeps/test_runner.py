@@ -229,6 +229,8 @@ def start(store: Path, **environment: str) -> subprocess.Popen[Any]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What runs in a shell's background has it ignored, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -279,7 +281,7 @@ def test_ten_kills_leave_the_same_table(tmp_path: Path) -> None:
 
 def test_ctrl_c_keeps_what_was_stored(tmp_path: Path) -> None:
     store = tmp_path / "s.sqlite"
-    run = start(store, FAKE_SECONDS="0.05")
+    run = start(store, FAKE_SECONDS="0.02")
     stored = 0
     while stored == 0:
         time.sleep(0.1)
