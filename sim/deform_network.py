@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dovetail.arch.deform import DeformDesign, DeformEngineConfig
 from dovetail.arch.deform_call import DeformCall
-from dovetail.arch.events import STALLS, Event
+from dovetail.arch.events import Event
 from dovetail.errors import TraceError
 from dovetail.models.deform.network_calls import NetworkCall, network_calls
 from dovetail.models.trace import Trace
 from dovetail.sim.deform_engine import DeformResult, simulate_call
+from dovetail.sim.result import Totals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class CallOperator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkResult:
+class NetworkResult(Totals):
     """All calls of a network; what the host computes between them is not in it.
 
     Attributes
@@ -52,27 +52,6 @@ class NetworkResult:
         return tuple(
             CallOperator(name=call.name, layer=call.layer, result=one) for call, one in self.calls
         )
-
-    @property
-    def cycles(self) -> int:
-        return self.events[Event.CYCLE]
-
-    @property
-    def stall_cycles(self) -> int:
-        return sum(self.events[event] for event in STALLS)
-
-    @property
-    def utilization(self) -> float:
-        """Useful MACs / (peak x cycles)."""
-        return self.macs / (self.peak_macs_per_cycle * self.cycles)
-
-    @property
-    def other_operations(self) -> int:
-        return 0
-
-    @property
-    def found(self) -> Mapping[str, Any]:
-        return {}
 
 
 def simulate_network(design: DeformDesign, trace: Trace) -> NetworkResult:

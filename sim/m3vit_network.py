@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dovetail.arch.events import STALLS, Event
+from dovetail.arch.events import Event
 from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
 from dovetail.arch.m3vit.design import M3vitDesign
 from dovetail.arch.m3vit.moe_engine import MoeEngineConfig
@@ -16,6 +16,7 @@ from dovetail.models.networks.m3vit_trace import config_of, routing_of
 from dovetail.models.trace import Trace
 from dovetail.sim.m3vit_attention_engine import simulate_attention
 from dovetail.sim.m3vit_moe_engine import simulate_moe
+from dovetail.sim.result import Totals
 
 _OTHERS = {
     "attention": ("attention_", "softmax", "q_proj_", "k_proj_", "v_proj_", "o_proj_"),
@@ -52,7 +53,7 @@ class HalfOperator:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderResult:
+class EncoderResult(Totals):
     """What of an encoder an engine computes; the rest of the network is not in it.
 
     Attributes
@@ -79,23 +80,6 @@ class EncoderResult:
     def runs(self) -> int:
         """Of the engine."""
         return len(self.ops)
-
-    @property
-    def found(self) -> Mapping[str, Any]:
-        return {}
-
-    @property
-    def cycles(self) -> int:
-        return self.events[Event.CYCLE]
-
-    @property
-    def stall_cycles(self) -> int:
-        return sum(self.events[event] for event in STALLS)
-
-    @property
-    def utilization(self) -> float:
-        """Useful MACs / (peak x cycles)."""
-        return self.macs / (self.peak_macs_per_cycle * self.cycles)
 
 
 def simulate_encoder(design: M3vitDesign, trace: Trace) -> EncoderResult:

@@ -68,6 +68,38 @@ class NetworkRun(Protocol):
         """What the simulation searched for, as arguments that spare the next one the search."""
 
 
+class Totals:
+    """What follows from the events and MACs of a :class:`NetworkRun`; a base of such results."""
+
+    __slots__ = ()
+    events: Mapping[Event, int]
+    macs: int
+    peak_macs_per_cycle: int
+
+    @property
+    def cycles(self) -> int:
+        return self.events[Event.CYCLE]
+
+    @property
+    def stall_cycles(self) -> int:
+        return sum(self.events[event] for event in STALLS)
+
+    @property
+    def utilization(self) -> float:
+        """Useful MACs / (peak x cycles)."""
+        return self.macs / (self.peak_macs_per_cycle * self.cycles)
+
+    @property
+    def other_operations(self) -> int:
+        """None, unless a system times more than its MACs."""
+        return 0
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """Nothing, unless a simulation searches."""
+        return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GemmResult:
     """One GEMM on an engine.
@@ -116,7 +148,7 @@ class OpResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(Totals):
     """A whole trace on an engine; operators run one after the other.
 
     Attributes
@@ -135,23 +167,6 @@ class RunResult:
     events: Mapping[Event, int]
     macs: int
     peak_macs_per_cycle: int
-
-    @property
-    def cycles(self) -> int:
-        return self.events[Event.CYCLE]
-
-    @property
-    def stall_cycles(self) -> int:
-        return sum(self.events[event] for event in STALLS)
-
-    @property
-    def utilization(self) -> float:
-        """Useful MACs / (peak x cycles)."""
-        return self.macs / (self.peak_macs_per_cycle * self.cycles)
-
-    @property
-    def other_operations(self) -> int:
-        return 0
 
     @property
     def found(self) -> Mapping[str, Any]:
