@@ -13,8 +13,7 @@ from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.events import GEMM_EVENTS
 from dovetail.rtl.engines import engine
 from dovetail.rtl.gemm.chained_engine import ChainedEngine
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, descriptor_layout
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, COUNTER_BITS, READ_COMMAND, descriptor_layout
 from dovetail.rtl.leaf import Leaf
 
 __all__ = ["MOST_GEMMS", "WRITE_CYCLES", "ChainTop", "chain_start"]

@@ -6,25 +6,23 @@ from typing import Any
 
 from amaranth import Module, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.chained import ChainedEngineConfig
-from dovetail.arch.events import GEMM_EVENTS
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.datapath import (
+    DatapathEngine,
     connect_credits,
     count_events,
     feed_core,
     fill_scratchpads,
     place_datapath,
 )
-from dovetail.rtl.gemm.descriptor import descriptor_layout
+from dovetail.rtl.gemm.descriptor import READ_COMMAND, descriptor_layout
 from dovetail.rtl.gemm.descriptor_queue import DescriptorQueue
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.gemm.load_walk import LoadWalk, Operand, read_command
-from dovetail.rtl.gemm.writer import Writer, write_beat
-from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.gemm.writer import write_beat
 
 __all__ = ["OUTSTANDING_BITS", "ChainedEngine"]
 
@@ -32,7 +30,7 @@ OUTSTANDING_BITS = 12
 """Of the number of GEMMs whose results have not all landed."""
 
 
-class ChainedEngine(wiring.Component):
+class ChainedEngine(DatapathEngine):
     """Run GEMMs in the order of their descriptors; each part goes on with the next as it can.
 
     :Latency: :func:`dovetail.sim.gemm_chain.simulate_chain`, exactly, where each port's memory
@@ -71,11 +69,7 @@ class ChainedEngine(wiring.Component):
     """
 
     def __init__(self, config: ChainedEngineConfig, core: Core, output_round: Any) -> None:
-        self._config = config
-        self._core = core
-        self._writer = Writer(config, output_round)
-        members: dict[str, Any] = {
-            "start": In(stream.Signature(descriptor_layout(config))),
+        ports = {
             "weight_command": Out(stream.Signature(READ_COMMAND)),
             "weight_read": In(stream.Signature(config.port_bits)),
             "command": Out(stream.Signature(read_command(config))),
@@ -83,15 +77,8 @@ class ChainedEngine(wiring.Component):
             "write": Out(stream.Signature(write_beat(config))),
             "landed": In(1),
             "clear": In(1),
-            "busy": Out(1),
         }
-        for event in GEMM_EVENTS:
-            members[f"count_{event}"] = Out(COUNTER_BITS)
-        super().__init__(members)
-
-    @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        return (*self._core.leaves, *self._writer.leaves)
+        super().__init__(config, core, output_round, ports)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

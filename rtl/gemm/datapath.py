@@ -1,4 +1,4 @@
-"""What engines have between their loader and DRAM's write port, and how its parts are joined."""
+"""What engines have in common: ports, parts behind their loader, and how these are joined."""
 
 from __future__ import annotations
 
@@ -7,25 +7,63 @@ from dataclasses import dataclass
 from typing import Any
 
 from amaranth import Module, Mux, Signal, Value
-from amaranth.lib import data
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.events import Event
+from dovetail.arch.events import GEMM_EVENTS, Event
+from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.credits import Credits
-from dovetail.rtl.gemm.descriptor import SIZE_BITS
+from dovetail.rtl.gemm.descriptor import COUNTER_BITS, SIZE_BITS, descriptor_layout
 from dovetail.rtl.gemm.load_walk import LoadWalk
 from dovetail.rtl.gemm.sequencer import Sequencer
 from dovetail.rtl.gemm.spad import Spad
 from dovetail.rtl.gemm.writer import Writer
+from dovetail.rtl.leaf import Leaf
 
 __all__ = [
     "Datapath",
+    "DatapathEngine",
     "connect_credits",
     "count_events",
     "feed_core",
     "fill_scratchpads",
     "place_datapath",
 ]
+
+
+class DatapathEngine(wiring.Component):
+    """Base of the engines: a core with its writer, started by descriptors, with counters.
+
+    Parameters
+    ----------
+    config : GemmEngineConfig
+    core : Core
+        The compute core; it must have been made for ``config``.
+    output_round : wiring.Component
+        As of :class:`~dovetail.rtl.gemm.writer.Writer`.
+    ports : dict of str to member
+        Besides ``start``, ``busy`` and the counters.
+    """
+
+    def __init__(
+        self, config: GemmEngineConfig, core: Core, output_round: Any, ports: dict[str, Any]
+    ) -> None:
+        self._config = config
+        self._core = core
+        self._writer = Writer(config, output_round)
+        super().__init__(
+            {
+                "start": In(stream.Signature(descriptor_layout(config))),
+                **ports,
+                "busy": Out(1),
+                **{f"count_{event}": Out(COUNTER_BITS) for event in GEMM_EVENTS},
+            }
+        )
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        return (*self._core.leaves, *self._writer.leaves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

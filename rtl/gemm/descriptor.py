@@ -1,4 +1,4 @@
-"""The engine's registers as a hardware layout; fields as in ``arch.descriptor.Descriptor``."""
+"""Layouts of what goes in and out of the engine: registers (``arch.descriptor``), read commands."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dovetail.arch.cores import MAX_WEIGHT_BITS
 from dovetail.arch.descriptor import register_names
 from dovetail.arch.engine import GemmEngineConfig
 
-__all__ = ["ADDRESS_BITS", "SIZE_BITS", "descriptor_layout"]
+__all__ = ["ADDRESS_BITS", "COUNTER_BITS", "READ_COMMAND", "SIZE_BITS", "descriptor_layout"]
 
 ADDRESS_BITS = 32  # of one beat in DRAM
 SIZE_BITS = 21  # of a count of blocks, groups, k or beats
+COUNTER_BITS = 48  # of a count of an event
+READ_COMMAND = data.StructLayout({"address": ADDRESS_BITS, "beats": SIZE_BITS})
 _NARROW = {
     "group_log2": 4,
     "n_outer": 1,

@@ -11,31 +11,27 @@ from typing import Any
 
 from amaranth import Module, Mux, Signal
 from amaranth.hdl import Elaboratable
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.engine import GemmEngineConfig
-from dovetail.arch.events import GEMM_EVENTS
 from dovetail.rtl.gemm.core import Core
 from dovetail.rtl.gemm.datapath import (
+    DatapathEngine,
     connect_credits,
     count_events,
     feed_core,
     fill_scratchpads,
     place_datapath,
 )
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS, descriptor_layout
+from dovetail.rtl.gemm.descriptor import READ_COMMAND, descriptor_layout
 from dovetail.rtl.gemm.load_walk import LoadWalk, Operand
-from dovetail.rtl.gemm.writer import Writer, write_beat
-from dovetail.rtl.leaf import Leaf
+from dovetail.rtl.gemm.writer import write_beat
 
-__all__ = ["COUNTER_BITS", "GemmEngine", "READ_COMMAND"]
-
-COUNTER_BITS = 48
-READ_COMMAND = data.StructLayout({"address": ADDRESS_BITS, "beats": SIZE_BITS})
+__all__ = ["GemmEngine"]
 
 
-class GemmEngine(wiring.Component):
+class GemmEngine(DatapathEngine):
     """Run one GEMM per descriptor, from operands in DRAM to results in DRAM.
 
     :Latency: :func:`dovetail.sim.gemm_engine.simulate_gemm`, exactly, where the memory answers as
@@ -69,23 +65,12 @@ class GemmEngine(wiring.Component):
     """
 
     def __init__(self, config: GemmEngineConfig, core: Core, output_round: Any) -> None:
-        self._config = config
-        self._core = core
-        self._writer = Writer(config, output_round)
-        members: dict[str, Any] = {
-            "start": In(stream.Signature(descriptor_layout(config))),
+        ports = {
             "command": Out(stream.Signature(READ_COMMAND)),
             "read": In(stream.Signature(config.port_bits)),
             "write": Out(stream.Signature(write_beat(config))),
-            "busy": Out(1),
         }
-        for event in GEMM_EVENTS:
-            members[f"count_{event}"] = Out(COUNTER_BITS)
-        super().__init__(members)
-
-    @property
-    def leaves(self) -> tuple[Leaf, ...]:
-        return (*self._core.leaves, *self._writer.leaves)
+        super().__init__(config, core, output_round, ports)
 
     def elaborate(self, platform: object) -> Elaboratable:
         m = Module()

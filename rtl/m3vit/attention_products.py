@@ -11,8 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.m3vit.attention import AttentionDesign
 from dovetail.arch.m3vit.formats import FEATURE
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS
-from dovetail.rtl.gemm.engine import READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, READ_COMMAND, SIZE_BITS
 from dovetail.rtl.m3vit.attention_block import AttentionBlock
 
 __all__ = ["AttentionProducts", "PassCommands", "attention_job"]

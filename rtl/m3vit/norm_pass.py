@@ -11,8 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.m3vit.formats import BIAS, FEATURE, RSTD
 from dovetail.arch.m3vit.norm import NormDesign
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS
-from dovetail.rtl.gemm.engine import READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, READ_COMMAND, SIZE_BITS
 from dovetail.rtl.m3vit.layer_norm import NormaliseFeature, TokenStatistics
 from dovetail.rtl.m3vit.reserved_queue import ReservedQueue
 from dovetail.rtl.skew import delayed

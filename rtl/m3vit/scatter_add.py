@@ -10,8 +10,7 @@ from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.m3vit.formats import FEATURE
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
-from dovetail.rtl.gemm.engine import READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, READ_COMMAND
 from dovetail.rtl.m3vit.queues import lookup
 from dovetail.rtl.m3vit.token_address import TokenAddress
 

@@ -9,8 +9,7 @@ from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, SIZE_BITS
-from dovetail.rtl.gemm.engine import READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, READ_COMMAND, SIZE_BITS
 from dovetail.rtl.m3vit.queues import lookup
 from dovetail.rtl.m3vit.token_address import TokenAddress
 

@@ -10,8 +10,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.events import GEMM_EVENTS
-from dovetail.rtl.gemm.descriptor import descriptor_layout
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.gemm.descriptor import COUNTER_BITS, READ_COMMAND, descriptor_layout
 from dovetail.rtl.gemm.writer import write_beat
 from dovetail.rtl.verilog import verilog
 from dovetail.tests.rtl.simulation import small_engine

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.events import Event
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.gemm.descriptor import COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.verilator import EngineRtl
 from dovetail.rtl.verilog import verilog
 
