@@ -13,7 +13,7 @@ _PORTS = (64, 128, 256)
 
 
 def mixture() -> Sweep:
-    """Port, DRAM latency and columns of the linear unit, under balanced and skewed routing."""
+    """Port, DRAM latency and tile of tokens, under balanced, skewed and equal routing."""
     return Sweep(
         name="m3vit_mixture",
         question="Where does a mixture of experts turn from waiting for weights to computing, by "
@@ -35,7 +35,7 @@ def mixture() -> Sweep:
 
 
 def attention() -> Sweep:
-    """Queries held, port and DRAM latency of the attention half."""
+    """Queries held and port of the attention half."""
     return Sweep(
         name="m3vit_attention",
         question="What does holding more queries buy an attention half, behind which port?",

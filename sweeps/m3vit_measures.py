@@ -9,6 +9,7 @@ from dovetail.arch.events import Event
 from dovetail.arch.m3vit.design import M3vitDesign
 from dovetail.models.trace import Trace
 from dovetail.sim.m3vit_network import EncoderResult
+from dovetail.sweeps.evaluate import time_ms
 from dovetail.sweeps.measures import Measure, Measures
 
 DRAM = "ddr4-2133"
@@ -30,7 +31,6 @@ def _of(design: M3vitDesign, trace: Trace, result: EncoderResult) -> Mapping[str
     )
     moved_pj = read * memory.read_pj_per_bit.range.value
     moved_pj += written * memory.write_pj_per_bit.range.value
-    time_ms = result.cycles / (linear.clock_mhz * 1e3)
     return {
         "multipliers": result.peak_macs_per_cycle,
         "buffer_bytes": linear.activation_buffer_bytes
@@ -39,7 +39,8 @@ def _of(design: M3vitDesign, trace: Trace, result: EncoderResult) -> Mapping[str
         + linear.accumulator_buffer_bytes,
         "port_bits": linear.port_bits,
         "dram_bytes": (read + written) // 8,
-        "dram_mj": moved_pj * 1e-9 + memory.static_w.range.value * time_ms,
+        "dram_mj": moved_pj * 1e-9
+        + memory.static_w.range.value * time_ms(result, linear.clock_mhz),
     }
 
 
