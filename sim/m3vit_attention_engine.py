@@ -73,7 +73,6 @@ def simulate_attention(config: AttentionEngineConfig, tokens: int) -> AttentionR
             activation_address=source,
             weight_address=call.weight_address + place * config.layer_beats,
             output_address=target,
-            tag=int(added),
         )
         layers[name] = chain.add(
             Link(

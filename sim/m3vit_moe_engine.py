@@ -115,7 +115,6 @@ def simulate_moe(config: MoeEngineConfig, queues: Sequence[int]) -> MoeResult:
                     activation_address=call.normed_address,
                     weight_address=weights,
                     output_address=call.hidden_address,
-                    tag=config.tag(expert, gather=True),
                 ),
                 offered=offered,
                 gap=_TURN,
@@ -130,7 +129,6 @@ def simulate_moe(config: MoeEngineConfig, queues: Sequence[int]) -> MoeResult:
                     weight_address=weights + config.first_beats,
                     output_address=call.x_address,
                     after_writes=True,
-                    tag=config.tag(expert, add=True),
                 ),
                 write_cycles=add_cycles(latency),
             )

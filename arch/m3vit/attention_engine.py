@@ -145,10 +145,7 @@ def describe_attention(config: AttentionEngineConfig, tokens: int) -> AttentionC
     ConfigError
         Where there are more tokens than the engine takes, or none.
     """
-    if not 1 <= tokens <= config.max_tokens:
-        raise ConfigError(
-            f"tokens={tokens} must be from 1 to max_tokens={config.max_tokens}; change one of them"
-        )
+    config.check_call(tokens)
     weights = config.token_beats
     x = weights + len(LAYERS) * config.layer_beats
     of_map = tokens * config.token_beats

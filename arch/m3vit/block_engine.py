@@ -9,6 +9,7 @@ from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.engine import PositiveInt
 from dovetail.arch.m3vit.formats import FEATURE
 from dovetail.arch.spad import is_power_of_two, power_of_two
+from dovetail.errors import ConfigError
 
 __all__ = ["BlockEngineConfig"]
 
@@ -67,6 +68,14 @@ class BlockEngineConfig:
             raise ValueError(
                 f"max_tokens={self.max_tokens} of {self.token_beats} beats each must be below "
                 f"2^{_BEAT_BITS} beats; lower max_tokens"
+            )
+
+    def check_call(self, tokens: int) -> None:
+        """Refuse a run of none, or of more tokens than the engine takes: ConfigError."""
+        if not 1 <= tokens <= self.max_tokens:
+            raise ConfigError(
+                f"tokens={tokens} must be from 1 to max_tokens={self.max_tokens}; change one of "
+                f"them"
             )
 
     @property

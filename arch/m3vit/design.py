@@ -9,6 +9,9 @@ from dovetail.arch.designs import Design, DesignFamily
 from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
 from dovetail.arch.m3vit.moe_engine import MoeEngineConfig
 
+HalfEngineConfig = AttentionEngineConfig | MoeEngineConfig
+"""Of either half of a block."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
 class M3vitDesign(Design):
@@ -31,7 +34,7 @@ class M3vitDesign(Design):
         return self
 
     @property
-    def engine(self) -> AttentionEngineConfig | MoeEngineConfig:
+    def engine(self) -> HalfEngineConfig:
         """The half that it is."""
         engine = self.attention or self.moe
         assert engine is not None, "checked"

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as validated
 from dovetail.arch.chained import ChainedEngineConfig
 from dovetail.arch.engine import PositiveInt
 from dovetail.arch.m3vit.block_engine import BlockEngineConfig
-from dovetail.arch.m3vit.formats import FEATURE
+from dovetail.arch.m3vit.formats import BIAS, FEATURE, FixedFormat
 from dovetail.arch.m3vit.linear_layer import LinearLayer
 from dovetail.arch.m3vit.norm import NormDesign
 from dovetail.errors import ConfigError
@@ -78,16 +78,12 @@ class MoeEngineConfig(BlockEngineConfig):
 
     @cached_property
     def linear(self) -> ChainedEngineConfig:
-        """The linear engine, with tags that say of which expert a row is."""
+        """The linear engine; a tag says gathered or not, added or not, and of which expert."""
         return replace(self.engine, tag_bits=2 + self.expert_bits)
 
     @property
     def expert_bits(self) -> int:
         return max(1, (self.experts - 1).bit_length())
-
-    def tag(self, expert: int, *, gather: bool = False, add: bool = False) -> int:
-        """Of a GEMM whose activations are an expert's tokens, or whose results are added there."""
-        return int(gather) | int(add) << 1 | expert << 2
 
     @property
     def norm(self) -> NormDesign:
@@ -101,14 +97,22 @@ class MoeEngineConfig(BlockEngineConfig):
     def token_beats(self) -> int:
         return self.norm.token_beats
 
-    def _layer(self, outputs: int, inputs: int, **options: object) -> LinearLayer:
+    def _layer(
+        self,
+        outputs: int,
+        inputs: int,
+        *,
+        bias: FixedFormat | None = BIAS,
+        gelu: bool = False,
+    ) -> LinearLayer:
         return LinearLayer(
             engine=self.linear,
             outputs=outputs,
             inputs=inputs,
             most_rows=self.max_tokens,
             tile_rows=self.tile_tokens,
-            **options,  # type: ignore[arg-type]
+            bias=bias,
+            gelu=gelu,
         )
 
     @cached_property
@@ -190,10 +194,7 @@ def describe_moe(config: MoeEngineConfig, tokens: int, *, task: int = 0, tasks: 
     ConfigError
         Where there are more tokens than the engine takes, or none.
     """
-    if not 1 <= tokens <= config.max_tokens:
-        raise ConfigError(
-            f"tokens={tokens} must be from 1 to max_tokens={config.max_tokens}; change one of them"
-        )
+    config.check_call(tokens)
     gates = config.token_beats
     experts = gates + tasks * config.gate.weight_beats
     x = experts + config.experts * config.expert_beats

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Module, Signal
+from amaranth import Array, Module, Mux, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, enum
 
-from dovetail.arch.descriptor import registers
 from dovetail.arch.events import ATTENTION_EVENTS, Event
 from dovetail.arch.m3vit.attention_engine import LAYERS, AttentionCall, AttentionEngineConfig
 from dovetail.arch.m3vit.formats import FEATURE
@@ -90,8 +89,14 @@ class AttentionEngine(BlockEngine):
         phase = Signal(_Phase)
         go, called = self._take_call(m, phase == _Phase.IDLE)
         self._normalise_first(m, go, norm)
-        self._control(m, phase, go, called, norm, gemm, products, scatter)
-        self._write_back(m, gemm, scatter)
+        self._control(m, phase, go, called, norm, products, scatter)
+        # Results of the output layer are added to their own token.
+        m.d.comb += [
+            scatter.i.payload.add.eq(self._write_back(m, scatter)),
+            scatter.lookup.score.eq(1 << FEATURE.fraction_bits),
+        ]
+        with m.If(scatter.lookup.enable):
+            m.d.sync += scatter.lookup.token.eq(scatter.lookup.place)
 
         normalises, multiplies = phase == _Phase.NORM, phase == _Phase.PRODUCTS
         linear = Signal()
@@ -156,12 +161,12 @@ class AttentionEngine(BlockEngine):
         go: Any,
         called: Any,
         norm: Any,
-        gemm: Any,
         products: Any,
         scatter: Any,
     ) -> None:
         """The phases, and what each part works on."""
         config = self._config
+        gemm: Any = self._gemm
         layer = Signal(range(len(LAYERS)))
         m.d.comb += [
             products.job.tokens.eq(called.tokens),
@@ -172,35 +177,22 @@ class AttentionEngine(BlockEngine):
         ]
 
         last = layer == len(LAYERS) - 1
-        values: dict[str, Any] = dict(registers(config.engine, config.layer.registers))
-        weights = called.weight_address + layer * config.layer_beats
         outputs = Array(getattr(called, f"{name}_address") for name in LAYERS[:-1])
-        values |= {
-            "m_blocks": called.tokens,
-            "weight_address": weights,
-            "scale_address": weights + config.layer.weight_beats,
-        }
-        d: Any = gemm.start.payload
-        m.d.comb += [getattr(d, name).eq(value) for name, value in values.items()]
-        with m.If(last):
-            m.d.comb += [
-                d.activation_address.eq(called.context_address),
-                d.output_address.eq(called.x_address),
-                d.tag.eq(1),
-            ]
-        with m.Else():
-            m.d.comb += [
-                d.activation_address.eq(called.normed_address),
-                d.output_address.eq(outputs[layer]),
-                d.tag.eq(0),
-            ]
+        self._describe(
+            m,
+            config.layer,
+            m_blocks=called.tokens,
+            weight_address=called.weight_address + layer * config.layer_beats,
+            activation_address=Mux(last, called.context_address, called.normed_address),
+            output_address=Mux(last, called.x_address, outputs[layer]),
+            tag=last,
+        )
         offers = (phase == _Phase.LAYERS) | (phase == _Phase.OUTPUT)
         accepted = Signal()
         m.d.comb += [
             gemm.start.valid.eq(offers),
-            accepted.eq(gemm.start.valid & gemm.start.ready),
+            accepted.eq(passes(gemm.start)),
             gemm.clear.eq(go),
-            gemm.landed.eq(scatter.landed),
         ]
         with m.If(accepted):
             m.d.sync += layer.eq(layer + 1)  # the last is followed by the first
@@ -228,19 +220,3 @@ class AttentionEngine(BlockEngine):
             with m.Case(_Phase.SUMS):
                 with m.If(scatter.landed):
                     m.d.sync += phase.eq(_Phase.IDLE)
-
-    def _write_back(self, m: Module, gemm: Any, scatter: Any) -> None:
-        """Results to memory; those of the output layer, which is tagged, are added there."""
-        beat, to = gemm.write.payload, scatter.i.payload
-        m.d.comb += [
-            scatter.i.valid.eq(gemm.write.valid),
-            gemm.write.ready.eq(scatter.i.ready),
-            to.address.eq(beat.address),
-            to.data.eq(beat.data),
-            to.add.eq(beat.tag),
-            to.place.eq(beat.block),
-            to.last.eq(beat.last),
-            scatter.lookup.score.eq(1 << FEATURE.fraction_bits),
-        ]
-        with m.If(scatter.lookup.enable):
-            m.d.sync += scatter.lookup.token.eq(scatter.lookup.place)

@@ -11,11 +11,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from dovetail.arch.chained import ChainedEngineConfig
+from dovetail.arch.descriptor import registers
 from dovetail.arch.events import GEMM_EVENTS, Event
 from dovetail.arch.m3vit.block_engine import BlockEngineConfig
+from dovetail.arch.m3vit.linear_layer import LinearLayer
 from dovetail.rtl.engines import engine
-from dovetail.rtl.gemm.descriptor import ADDRESS_BITS
-from dovetail.rtl.gemm.engine import COUNTER_BITS, READ_COMMAND
+from dovetail.rtl.gemm.descriptor import ADDRESS_BITS, COUNTER_BITS, READ_COMMAND
 from dovetail.rtl.leaf import Leaf
 from dovetail.rtl.m3vit.port_share import READ_PORTS
 from dovetail.rtl.m3vit.scatter_add import result_beat
@@ -109,6 +110,32 @@ class BlockEngine(wiring.Component):
             norm.job.parameter_address.eq(call.norm_address),
             norm.job.output_address.eq(call.normed_address),
         ]
+
+    def _describe(self, m: Module, layer: LinearLayer, *, weight_address: Any, **own: Any) -> None:
+        """Give the linear engine the registers of ``layer``, of which ``own`` replace some."""
+        registers_of_layer: dict[str, Any] = dict(registers(layer.engine, layer.registers))
+        values = registers_of_layer | {
+            "weight_address": weight_address,
+            "scale_address": weight_address + layer.weight_beats,
+            **own,
+        }
+        d: Any = self._gemm.start.payload
+        m.d.comb += [getattr(d, name).eq(value) for name, value in values.items()]
+
+    def _write_back(self, m: Module, scatter: Any) -> Any:
+        """Results go through ``scatter`` to memory; return their tag, which says how."""
+        gemm: Any = self._gemm
+        beat, to = gemm.write.payload, scatter.i.payload
+        m.d.comb += [
+            scatter.i.valid.eq(gemm.write.valid),
+            gemm.write.ready.eq(scatter.i.ready),
+            to.address.eq(beat.address),
+            to.data.eq(beat.data),
+            to.place.eq(beat.block),
+            to.last.eq(beat.last),
+            gemm.landed.eq(scatter.landed),
+        ]
+        return beat.tag
 
     def _count(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dovetail.arch.m3vit.attention_engine import AttentionEngineConfig
+from dovetail.arch.m3vit.design import HalfEngineConfig
 from dovetail.arch.m3vit.moe_engine import MoeEngineConfig
 from dovetail.rtl.m3vit.attention_engine import AttentionEngine
 from dovetail.rtl.m3vit.moe_engine import MoeEngine
@@ -11,11 +11,11 @@ from dovetail.rtl.verilog import verilog
 __all__ = ["block_engine", "block_verilog"]
 
 
-def block_engine(config: AttentionEngineConfig | MoeEngineConfig) -> AttentionEngine | MoeEngine:
+def block_engine(config: HalfEngineConfig) -> AttentionEngine | MoeEngine:
     """The engine of ``config``."""
     return MoeEngine(config) if isinstance(config, MoeEngineConfig) else AttentionEngine(config)
 
 
-def block_verilog(config: AttentionEngineConfig | MoeEngineConfig) -> str:
+def block_verilog(config: HalfEngineConfig) -> str:
     """Verilog of the engine of ``config``, top module ``engine``; deterministic."""
     return verilog(block_engine(config), name="engine")

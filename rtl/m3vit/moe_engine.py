@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, Signal
+from amaranth import Module, Signal
 from amaranth.hdl import Elaboratable
 from amaranth.lib import data, enum, wiring
 
-from dovetail.arch.descriptor import registers
 from dovetail.arch.events import MOE_EVENTS, Event
 from dovetail.arch.m3vit.linear_layer import LinearLayer
 from dovetail.arch.m3vit.moe_engine import MoeCall, MoeEngineConfig
@@ -28,6 +27,11 @@ __all__ = ["MoeEngine", "moe_call"]
 def moe_call(max_tokens: int) -> data.StructLayout:
     """Layout of :class:`dovetail.arch.m3vit.moe_engine.MoeCall`."""
     return call_layout(MoeCall, max_tokens)
+
+
+def _tag(config: MoeEngineConfig) -> data.StructLayout:
+    """What commands and results of a GEMM carry: where its rows are, and whose queue says so."""
+    return data.StructLayout({"gather": 1, "add": 1, "expert": config.expert_bits})
 
 
 class _Phase(enum.Enum):
@@ -102,9 +106,9 @@ class MoeEngine(BlockEngine):
         phase = Signal(_Phase)
         go, called = self._take_call(m, phase == _Phase.IDLE)
         self._normalise_first(m, go, norm)
-        self._choose(m, phase, called, reader, gate, queues, gemm)
-        self._control(m, phase, go, called, norm, gate, queues, gemm, scatter)
-        self._move(m, gemm, queues, gather, scatter)
+        self._choose(m, phase, called, reader, gate, queues)
+        self._control(m, phase, go, called, norm, gate, queues, scatter)
+        self._move(m, queues, gather, scatter)
 
         normalises, decides = phase == _Phase.NORM, phase == _Phase.GATE
         linear = Signal()
@@ -151,9 +155,10 @@ class MoeEngine(BlockEngine):
         return m
 
     def _choose(
-        self, m: Module, phase: Any, called: Any, reader: Any, gate: Any, queues: Any, gemm: Any
+        self, m: Module, phase: Any, called: Any, reader: Any, gate: Any, queues: Any
     ) -> None:
         """Logits through the gate into the queues, once they have all landed."""
+        gemm: Any = self._gemm
         m.d.comb += [
             reader.start.eq((phase == _Phase.LOGITS) & ~gemm.busy),
             reader.tokens.eq(called.tokens),
@@ -176,33 +181,33 @@ class MoeEngine(BlockEngine):
         norm: Any,
         gate: Any,
         queues: Any,
-        gemm: Any,
         scatter: Any,
     ) -> None:
         """The phases, and the descriptors of the linear layers."""
         config = self._config
+        gemm: Any = self._gemm
         to_choose = Signal(range(config.max_tokens * config.top_k + 1))
         least = Signal(range(config.experts + 1))
         expert = Signal(range(max(2, config.experts)))
         rows = Signal(range(config.max_tokens + 1))
         weights = Signal(ADDRESS_BITS)
         unlanded = Signal(range(2 * config.experts + 2))  # layers of experts
-        tag: Any = Cat(phase == _Phase.FIRST, phase == _Phase.SECOND, expert)
+        tag: Any = Signal(_tag(config))
+        m.d.comb += [
+            tag.gather.eq(phase == _Phase.FIRST),
+            tag.add.eq(phase == _Phase.SECOND),
+            tag.expert.eq(expert),
+        ]
 
-        def offer(layer: LinearLayer, **changes: Any) -> None:
-            values: dict[str, Any] = dict(registers(config.linear, layer.registers))
-            address = changes["weight_address"]
-            values |= {"scale_address": address + layer.weight_beats, "tag": tag, **changes}
-            d: Any = gemm.start.payload
+        def offer(layer: LinearLayer, **own: Any) -> None:
             m.d.comb += gemm.start.valid.eq(1)
-            m.d.comb += [getattr(d, name).eq(value) for name, value in values.items()]
+            self._describe(m, layer, tag=tag, **own)
 
         accepted = Signal()
         of_expert = (phase == _Phase.FIRST) | (phase == _Phase.SECOND)
         m.d.comb += [
-            accepted.eq(gemm.start.valid & gemm.start.ready),
+            accepted.eq(passes(gemm.start)),
             gemm.clear.eq(go),
-            gemm.landed.eq(scatter.landed),
             queues.clear.eq(go),
             queues.least.eq(least),
         ]
@@ -272,24 +277,24 @@ class MoeEngine(BlockEngine):
                 with m.If(scatter.landed & (unlanded == 1)):
                     m.d.sync += phase.eq(_Phase.IDLE)
 
-    def _move(self, m: Module, gemm: Any, queues: Any, gather: Any, scatter: Any) -> None:
+    def _move(self, m: Module, queues: Any, gather: Any, scatter: Any) -> None:
         """From places in a queue to tokens, on the way to memory."""
-        asks, beat = gemm.command.payload, gemm.write.payload
-        moved, added = gather.i.payload, scatter.i.payload
+        gemm: Any = self._gemm
         for port, by in ((queues.gather, gather.lookup), (queues.scatter, scatter.lookup)):
             wiring.connect(m, by, port)
+        layout = _tag(self._config)
+        asks, moved, added = gemm.command.payload, gather.i.payload, scatter.i.payload
+        asked, written = Signal(layout), Signal(layout)
         m.d.comb += [
+            asked.eq(asks.tag),
+            written.eq(self._write_back(m, scatter)),
             gather.i.valid.eq(gemm.command.valid),
             gemm.command.ready.eq(gather.i.ready),
             moved.address.eq(asks.address),
             moved.beats.eq(asks.beats),
-            Cat(moved.moved, Signal(), moved.expert).eq(asks.tag),
+            moved.moved.eq(asked.gather),
+            moved.expert.eq(asked.expert),
             moved.place.eq(asks.block),
-            scatter.i.valid.eq(gemm.write.valid),
-            gemm.write.ready.eq(scatter.i.ready),
-            added.address.eq(beat.address),
-            added.data.eq(beat.data),
-            Cat(Signal(), added.add, added.expert).eq(beat.tag),
-            added.place.eq(beat.block),
-            added.last.eq(beat.last),
+            added.add.eq(written.add),
+            added.expert.eq(written.expert),
         ]
