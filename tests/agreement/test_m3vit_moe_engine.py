@@ -11,6 +11,7 @@ from dovetail.arch.m3vit.moe_engine import MoeEngineConfig
 from dovetail.lockstep.compare import compare
 from dovetail.lockstep.m3vit_block import with_latency
 from dovetail.lockstep.m3vit_moe import (
+    MOE_PLAN,
     MoeCase,
     random_moe,
     random_moe_engine,
@@ -53,7 +54,9 @@ def engine() -> MoeEngineConfig:
     some = random_moe_engine(0)
     buffers = ("activation", "weight", "scale", "accumulator")
     ample = replace(some.engine, **{f"{name}_buffer_bytes": 1 << 14 for name in buffers})
-    config = replace(some, engine=ample, experts=5, max_tokens=9, width=12, hidden=8, sum_queue=80)
+    config = replace(
+        some, engine=ample, experts=5, top_k=2, max_tokens=9, width=12, hidden=8, sum_queue=80
+    )
     return with_latency(config, 3)
 
 
@@ -105,3 +108,26 @@ def test_edge_moe_at_its_own_size() -> None:
     # 12 x 24 steps of a token for each layer of its two experts, and 12 for its 16 logits.
     assert run.events[Event.STREAM] == 129 * (2 * 2 * 288 + 12)
     assert run.events[Event.CHOICE] == 258
+
+
+def test_fifty_seeds_meet_every_kind_of_routing() -> None:
+    """The fourth part of ``dovetail verify m3vit --seeds 200``."""
+    cases = [random_moe(MOE_PLAN.engine(MOE_PLAN.build_index(n)), n, repeat="") for n in range(50)]
+    many = [one for one in cases if one.config.experts > 1 and one.tokens > 1]
+    # All tokens on one expert, some experts empty and none, logits that tie where it matters.
+    assert sum(max(one.queues) == sum(one.queues) for one in many) >= 3
+    assert sum(0 in one.queues for one in many) >= 10
+    assert sum(0 not in one.queues for one in many) >= 3
+    tied = [one for one in many if _ties_for_the_last_place(one)]
+    assert len(tied) >= 3
+    assert {1, 64} <= {one.config.experts for one in cases}
+    assert {one.config.top_k for one in cases} >= {1, 2, 3, 4, 5}
+    assert len({one.config.hidden for one in cases}) >= 6
+    assert {1, 2} <= {one.tokens for one in cases}
+
+
+def _ties_for_the_last_place(one: MoeCase) -> bool:
+    """For some token an expert that is chosen and one that is not have the same logit."""
+    logits = one.maps.logits
+    least = np.take_along_axis(logits, one.maps.routing.experts, axis=1).min(axis=1)
+    return bool(((logits >= least[:, None]).sum(axis=1) > one.config.top_k).any())

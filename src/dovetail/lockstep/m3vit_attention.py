@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 import numpy as np
+from amaranth.lib import data
 from numpy.typing import NDArray
 
 from dovetail.arch.chained import ChainedEngineConfig
-from dovetail.arch.events import ATTENTION_EVENTS
+from dovetail.arch.events import ATTENTION_EVENTS, Event
 from dovetail.arch.m3vit.attention_engine import (
     LAYERS,
     AttentionCall,
@@ -19,17 +19,14 @@ from dovetail.arch.m3vit.attention_engine import (
     describe_attention,
 )
 from dovetail.arch.m3vit.formats import ATTENTION_BIAS, BIAS, FEATURE, WEIGHT
-from dovetail.lockstep.m3vit_block import BlockCase, Times, draw, with_latency
+from dovetail.lockstep.m3vit_block import BlockCase, Times, counted, draw, with_latency
 from dovetail.lockstep.verify import CasePlan
 from dovetail.models.m3vit.attention_image import pack_attention, written_maps
-from dovetail.models.m3vit.attention_layer import AttentionWeights, attention_maps
+from dovetail.models.m3vit.attention_layer import AttentionMaps, AttentionWeights, attention_maps
 from dovetail.models.m3vit.fixed import Integers
 from dovetail.models.m3vit.fixed_linear import FixedLinear
 from dovetail.models.m3vit.fixed_norm import FixedNorm
 from dovetail.rtl.m3vit.attention_engine import attention_call
-from dovetail.rtl.m3vit.engines import block_verilog
-from dovetail.rtl.m3vit.port_share import READ_PORTS
-from dovetail.rtl.verilator import Build, EngineRtl, build_engine
 from dovetail.sim.m3vit_attention_engine import AttentionResult, simulate_attention
 
 __all__ = [
@@ -41,17 +38,6 @@ __all__ = [
 ]
 
 _SEEDS_PER_BUILD = 8
-
-
-@lru_cache(maxsize=8)
-def _engine_rtl(config: AttentionEngineConfig) -> EngineRtl:
-    return EngineRtl(
-        verilog=block_verilog(config),
-        descriptor=attention_call(config.max_tokens),
-        port_bits=config.port_bits,
-        events=ATTENTION_EVENTS,
-        read_ports=READ_PORTS,
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,9 +62,13 @@ class AttentionCase(BlockCase):
     def call(self) -> AttentionCall:
         return describe_attention(self.config, self.tokens)
 
-    def build(self, *, traced: bool = False) -> Build:
-        # The DRAM latency is the memory's, not the hardware's.
-        return build_engine(_engine_rtl(with_latency(self.config, 1)), traced=traced)
+    @property
+    def registers(self) -> data.StructLayout:
+        return attention_call(self.config.max_tokens)
+
+    @property
+    def counters(self) -> tuple[Event, ...]:
+        return ATTENTION_EVENTS
 
     def simulate(self) -> AttentionResult:
         return simulate_attention(self.config, self.tokens)
@@ -86,11 +76,14 @@ class AttentionCase(BlockCase):
     def memory(self) -> NDArray[np.uint8]:
         return pack_attention(self.config, self.call, self.x, self.weights)
 
-    def reference(self) -> dict[str, NDArray[np.int32]]:
-        maps = attention_maps(
+    @cached_property
+    def maps(self) -> AttentionMaps:
+        return attention_maps(
             self.x, self.weights, heads=self.config.heads, parallel=self.config.parallel
         )
-        return written_maps(maps)
+
+    def reference(self) -> dict[str, NDArray[np.int32]]:
+        return written_maps(self.maps)
 
     def describe(self) -> str:
         config, engine = self.config, self.config.engine
@@ -199,10 +192,6 @@ def random_attention(config: AttentionEngineConfig, seed: int, *, repeat: str) -
 
 
 def _summary(configurations: Sequence[AttentionEngineConfig]) -> list[str]:
-    def counted(name: str, values: list[str]) -> str:
-        found = Counter(values)
-        return f"{name}: " + ", ".join(f"{value} ({count})" for value, count in found.items())
-
     return [
         counted("attention, heads", [f"{c.heads} x {c.head_dim}" for c in configurations]),
         counted("attention, queries held", [str(c.parallel) for c in configurations]),

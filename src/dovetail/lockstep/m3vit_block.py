@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
+from amaranth.lib import data
 from numpy.typing import NDArray
 
+from dovetail.arch.events import Event
 from dovetail.arch.m3vit.attention_engine import AttentionCall
 from dovetail.arch.m3vit.block_engine import BlockEngineConfig
+from dovetail.arch.m3vit.design import HalfEngineConfig
 from dovetail.arch.m3vit.formats import FEATURE, FixedFormat
 from dovetail.arch.m3vit.moe_engine import MoeCall
 from dovetail.lockstep.run import LateWrite, WrongValues
 from dovetail.models.m3vit.fixed import Integers
-from dovetail.rtl.verilator import Case, CaseResult
+from dovetail.rtl.m3vit.engines import block_verilog
+from dovetail.rtl.m3vit.port_share import READ_PORTS
+from dovetail.rtl.verilator import Build, Case, CaseResult, EngineRtl, build_engine
 
-__all__ = ["BlockCase", "Times", "draw", "with_latency"]
+__all__ = ["BlockCase", "Times", "counted", "draw", "with_latency"]
 
 # A run that takes this many times the simulator's cycles is hung.
 _PATIENCE = 4
@@ -32,6 +39,17 @@ Times = int | NDArray[np.int64]
 def with_latency(config: Config, cycles: int) -> Config:
     """``config`` with another DRAM, which is the memory's and changes no hardware."""
     return replace(config, engine=replace(config.engine, dram_latency_cycles=cycles))
+
+
+@lru_cache(maxsize=8)
+def _verilog(config: HalfEngineConfig) -> str:
+    return block_verilog(config)
+
+
+def counted(name: str, values: Iterable[object]) -> str:
+    """A line that says how often each value comes."""
+    found = Counter(map(str, values))
+    return f"{name}: " + ", ".join(f"{value} ({count})" for value, count in found.items())
 
 
 def draw(
@@ -66,8 +84,18 @@ class BlockCase:
     repeat: str
 
     @property
-    def block(self) -> BlockEngineConfig:
+    def block(self) -> HalfEngineConfig:
         """The engine, with the DRAM latency of this case."""
+        raise NotImplementedError
+
+    @property
+    def registers(self) -> data.StructLayout:
+        """Layout of :attr:`call`."""
+        raise NotImplementedError
+
+    @property
+    def counters(self) -> tuple[Event, ...]:
+        """What the engine counts."""
         raise NotImplementedError
 
     @property
@@ -90,6 +118,18 @@ class BlockCase:
     @property
     def tokens(self) -> int:
         return len(self.x)
+
+    def build(self, *, traced: bool = False) -> Build:
+        """The compiled engine, the same for all cases of a comparison."""
+        # The DRAM latency is the memory's, not the hardware's.
+        engine = EngineRtl(
+            verilog=_verilog(with_latency(self.block, 1)),
+            descriptor=self.registers,
+            port_bits=self.block.port_bits,
+            events=self.counters,
+            read_ports=READ_PORTS,
+        )
+        return build_engine(engine, traced=traced)
 
     @property
     def outputs(self) -> int:

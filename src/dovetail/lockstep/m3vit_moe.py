@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
+from amaranth.lib import data
 from numpy.typing import NDArray
 
 from dovetail.arch.chained import ChainedEngineConfig
-from dovetail.arch.events import MOE_EVENTS
+from dovetail.arch.events import MOE_EVENTS, Event
 from dovetail.arch.m3vit.formats import BIAS, FEATURE, WEIGHT
 from dovetail.arch.m3vit.moe_engine import MoeCall, MoeEngineConfig, describe_moe
-from dovetail.lockstep.m3vit_block import BlockCase, Times, draw, with_latency
+from dovetail.lockstep.m3vit_block import BlockCase, Times, counted, draw, with_latency
 from dovetail.lockstep.verify import CasePlan
 from dovetail.models.m3vit.fixed import Integers
 from dovetail.models.m3vit.fixed_linear import FixedLinear
 from dovetail.models.m3vit.fixed_norm import FixedNorm
 from dovetail.models.m3vit.moe_image import pack_moe, written_words
 from dovetail.models.m3vit.moe_layer import MoeMaps, MoeWeights, moe_maps
-from dovetail.rtl.m3vit.engines import block_verilog
 from dovetail.rtl.m3vit.moe_engine import moe_call
-from dovetail.rtl.m3vit.port_share import READ_PORTS
-from dovetail.rtl.verilator import Build, EngineRtl, build_engine
 from dovetail.sim.m3vit_moe_engine import MoeResult, simulate_moe
 
 __all__ = ["MOE_PLAN", "MoeCase", "random_moe", "random_moe_engine", "random_moe_operands"]
 
-_SEEDS_PER_BUILD = 8
-
-
-@lru_cache(maxsize=8)
-def _engine_rtl(config: MoeEngineConfig) -> EngineRtl:
-    return EngineRtl(
-        verilog=block_verilog(config),
-        descriptor=moe_call(config.max_tokens),
-        port_bits=config.port_bits,
-        events=MOE_EVENTS,
-        read_ports=READ_PORTS,
-    )
+_GATES = ("drawn", "tied", "same", "drawn")
+"""How seeds that follow each other draw their gates, so that each engine meets all of them."""
+_SEEDS_PER_BUILD = len(_GATES)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,9 +67,13 @@ class MoeCase(BlockCase):
         lengths: list[int] = np.bincount(chosen, minlength=self.config.experts).tolist()
         return lengths
 
-    def build(self, *, traced: bool = False) -> Build:
-        # The DRAM latency is the memory's, not the hardware's.
-        return build_engine(_engine_rtl(with_latency(self.config, 1)), traced=traced)
+    @property
+    def registers(self) -> data.StructLayout:
+        return moe_call(self.config.max_tokens)
+
+    @property
+    def counters(self) -> tuple[Event, ...]:
+        return MOE_EVENTS
 
     def simulate(self) -> MoeResult:
         return simulate_moe(self.config, self.queues)
@@ -130,7 +122,8 @@ _UNITS = (
 )
 # No common factor with the units or with each other, so that every pair comes.
 _EXPERTS = (4, 1, 16, 3, 64, 2, 17, 8, 33)
-_TOP_K = (2, 1, 4, 3, 5)
+_TOP_K = (1, 2, 5, 3, 1, 4, 1, 2, 4, 1, 3)
+_MOST_TOKENS = (9, 2, 24, 16, 17, 1, 5)
 
 
 def random_moe_engine(index: int) -> MoeEngineConfig:
@@ -144,7 +137,7 @@ def random_moe_engine(index: int) -> MoeEngineConfig:
         for _ in range(2)
     )
     width, hidden = max(1, width), max(1, hidden)
-    max_tokens = int(rng.choice([1, 2, 9, 16, 17, 24]))
+    max_tokens = _MOST_TOKENS[index % len(_MOST_TOKENS)]
     tile_tokens = int(rng.integers(1, min(7, max_tokens), endpoint=True))
     max_group = lut_k << int(rng.integers(0, 4))
     layers = ((experts, width), (hidden, width), (width, hidden))
@@ -235,7 +228,7 @@ def random_moe(config: MoeEngineConfig, seed: int, *, repeat: str) -> MoeCase:
         config,
         tokens,
         extreme=bool(rng.random() < 0.3),
-        gate=str(rng.choice(["drawn", "drawn", "drawn", "tied", "same"])),
+        gate=_GATES[seed % len(_GATES)],
         tasks=tasks,
     )
     return MoeCase(
@@ -249,10 +242,6 @@ def random_moe(config: MoeEngineConfig, seed: int, *, repeat: str) -> MoeCase:
 
 
 def _summary(configurations: Sequence[MoeEngineConfig]) -> list[str]:
-    def counted(name: str, values: list[object]) -> str:
-        found = Counter(map(str, values))
-        return f"{name}: " + ", ".join(f"{value} ({count})" for value, count in found.items())
-
     return [
         counted("MoE, experts and k", [f"{c.experts}/{c.top_k}" for c in configurations]),
         counted("MoE, width and hidden", [f"{c.width}/{c.hidden}" for c in configurations]),
